@@ -1,0 +1,62 @@
+/** An object on local disk, with what S3 is told about it. */
+export interface ObjectToPut {
+  readonly bucket: string;
+  readonly key: string;
+  /** Absolute path of the complete file. */
+  readonly path: string;
+  readonly bytes: number;
+  /** Lower-case hex of the whole file. */
+  readonly sha256: string;
+  /** Further user metadata, in lower-case names; the sink adds `sha256`. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What lies under a marker's key, with the version that a replacement must name. */
+export interface Marker {
+  readonly text: string;
+  readonly version: string;
+}
+
+export interface ListedObject {
+  readonly key: string;
+  readonly bytes: number;
+}
+
+/**
+ * Where objects go. The contract, which test/sink/contract.ts holds every implementation to:
+ * nothing is ever overwritten, and what a call has confirmed survives a crash of either side.
+ *
+ * Every method throws an `UploaderError` whose code starts with `SINK_`; `isRetryable` in retry.ts says
+ * for which of them another try can help.
+ */
+export interface Sink {
+  /**
+   * Puts the file under its key unless something is there. The same bytes under that key, from an earlier
+   * try whose answer was lost, count as delivered.
+   *
+   * @returns whether this call stored it, or found it there
+   * @throws {UploaderError} SINK_CONFLICT where other bytes are under the key
+   */
+  put(object: ObjectToPut, signal?: AbortSignal): Promise<"stored" | "found">;
+
+  /** The marker under the key, or null where there is none. */
+  readMarker(bucket: string, key: string): Promise<Marker | null>;
+
+  /**
+   * Writes a marker: with `replaces` null only where there is none, otherwise only over that version.
+   *
+   * @returns its version, or null where the condition did not hold
+   */
+  writeMarker(bucket: string, key: string, text: string, replaces: string | null): Promise<string | null>;
+
+  /** The objects below a prefix, in the order of their keys. */
+  list(bucket: string, prefix: string): AsyncIterable<ListedObject>;
+
+  /** The whole of an object. */
+  read(bucket: string, key: string): Promise<Uint8Array>;
+
+  /** A bucket's place for people: `s3://bucket`, or a path. */
+  describe(bucket: string): string;
+
+  close(): void;
+}
