@@ -17,6 +17,15 @@ export interface Marker {
   readonly version: string;
 }
 
+/** The arguments of `Sink.writeMarker` as one value. */
+export interface MarkerWrite {
+  readonly bucket: string;
+  readonly key: string;
+  readonly text: string;
+  /** The version that it may replace; null: there must be none. */
+  readonly replaces: string | null;
+}
+
 export interface ListedObject {
   readonly key: string;
   readonly bytes: number;
@@ -26,8 +35,8 @@ export interface ListedObject {
  * Where objects go. The contract, which test/sink/contract.ts holds every implementation to:
  * nothing is ever overwritten, and what a call has confirmed survives a crash of either side.
  *
- * Every method throws an `UploaderError` whose code starts with `SINK_`; `isRetryable` in retry.ts says
- * for which of them another try can help.
+ * Every method throws an `UploaderError` whose code starts with `SINK_`; `retryKind` in retry.ts says for
+ * which of them another try can help. No method tries again for long by itself.
  */
 export interface Sink {
   /**
@@ -35,7 +44,9 @@ export interface Sink {
    * try whose answer was lost, count as delivered.
    *
    * @returns whether this call stored it, or found it there
-   * @throws {UploaderError} SINK_CONFLICT where other bytes are under the key
+   * @throws {UploaderError} SINK_CONFLICT where other bytes are under the key; OUTBOX_DAMAGED where the file
+   *   is not what `bytes` and `sha256` say, and then nothing is stored
+   * @throws the signal's reason once it is aborted; the object may be there all the same
    */
   put(object: ObjectToPut, signal?: AbortSignal): Promise<"stored" | "found">;
 
@@ -43,16 +54,18 @@ export interface Sink {
   readMarker(bucket: string, key: string): Promise<Marker | null>;
 
   /**
-   * Writes a marker: with `replaces` null only where there is none, otherwise only over that version.
+   * Writes a marker: with `replaces` null only where there is none, otherwise only over that version. When it
+   * throws SINK_UNAVAILABLE the marker may have been written: read it. Two processes may write the same text,
+   * so a text that is to tell them apart needs something of its own process.
    *
    * @returns its version, or null where the condition did not hold
    */
   writeMarker(bucket: string, key: string, text: string, replaces: string | null): Promise<string | null>;
 
-  /** The objects below a prefix, in the order of their keys. */
+  /** The objects whose keys begin with the prefix, markers included, in the order of their keys. */
   list(bucket: string, prefix: string): AsyncIterable<ListedObject>;
 
-  /** The whole of an object. */
+  /** The whole of an object. @throws {UploaderError} SINK_REJECTED where there is none */
   read(bucket: string, key: string): Promise<Uint8Array>;
 
   /** A bucket's place for people: `s3://bucket`, or a path. */

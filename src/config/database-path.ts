@@ -1,0 +1,29 @@
+import { UploaderError } from "../core/errors.ts";
+import { type ConfigFileInput, loadConfigFile } from "./config-file.ts";
+import { resolveSetting } from "./layers.ts";
+import { type Problem, throwIfAny } from "./problems.ts";
+import { SETTINGS } from "./setting-table.ts";
+
+/**
+ * The database with the control tables, for programs that need nothing else: `pipeline_db`, else `sqlite`,
+ * from the environment or the file. Other settings may be wrong or missing.
+ *
+ * @returns an absolute path
+ * @throws {UploaderError} CONFIG_INVALID where it is wrong, or the file is; USAGE where nothing names it
+ */
+export function loadDatabasePath(input: ConfigFileInput): string {
+  const problems: Problem[] = [];
+  const { file, broken } = loadConfigFile(input, problems);
+  const layers = { argv: {}, env: input.env, file, cwd: input.cwd };
+  const pipelineDb = resolveSetting(SETTINGS.pipelineDb, layers, problems);
+  const sqlite = resolveSetting(SETTINGS.sqlite, layers, problems);
+  if (broken || problems.length > 0) throwIfAny(problems);
+  const path = pipelineDb.value ?? sqlite.value;
+  if (path === null)
+    throw new UploaderError({
+      code: "USAGE",
+      message: "No database is named.",
+      hint: "Name it with --db FILE, in SQLITE_PATH, or as sqlite in a file that --config names.",
+    });
+  return path;
+}

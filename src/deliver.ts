@@ -1,0 +1,210 @@
+import type { Clock, Sleep } from "./core/clock.ts";
+import { UploaderError } from "./core/errors.ts";
+import { safeName } from "./core/names.ts";
+import type { OutboxObject } from "./core/types.ts";
+import type { Logger } from "./observe/logger.ts";
+import { type Lane, nextWaiting, noteFailure, strike } from "./outbox/objects.ts";
+import { readSources, type SourceState } from "./outbox/sources.ts";
+import type { State } from "./outbox/state.ts";
+import type { Ownership } from "./ownership.ts";
+import { nextDelayMs, retryKind } from "./sink/retry.ts";
+import type { ObjectToPut, Sink } from "./sink/sink.ts";
+
+export interface DeliveryOptions {
+  readonly state: State;
+  readonly sink: Sink;
+  readonly ownership: Ownership;
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  readonly log: Logger;
+  /** How long a source is tried without success before its lanes give up; null: for ever. */
+  readonly giveUpAfterMs: number | null;
+  /** Called after each object that the sink has confirmed. */
+  readonly onDelivered: (object: OutboxObject) => void;
+}
+
+/**
+ * Delivers what waits in the outbox, beside the extraction that fills it. There are two lanes, one for
+ * emergency objects and one for all others; each sends one object at a time, the oldest first.
+ *
+ * In each lane a source is
+ *
+ *   ready ── a try failed, another can help ──► resting ── its delay is over ──► ready
+ *   ready ── a try failed, no other can help, or it was tried for too long ──► stopped
+ */
+export interface Delivery {
+  /** Says that the outbox has something new. */
+  wake(): void;
+  /** Resolves when nothing waits but what belongs to sources that are stopped. */
+  settled(): Promise<void>;
+  /** Why a source is stopped; undefined while it is not. */
+  failure(source: SourceState): UploaderError | undefined;
+  /** Lets the objects in hand be finished, begins no other, and resolves then. */
+  stop(): Promise<void>;
+}
+
+interface Rest {
+  failures: number;
+  readonly failingSince: number;
+  /** When to try again; Infinity: stopped. */
+  retryAt: number;
+  error: UploaderError;
+}
+
+interface Waiting {
+  readonly source: SourceState;
+  readonly object: OutboxObject;
+}
+
+/** The longest that Node.js can wait for in one go. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export function startDelivery(options: DeliveryOptions): Delivery {
+  const lanes = (["emergency", "ordinary"] as const).map((lane) => startLane(lane, options));
+  return {
+    wake: () => {
+      for (const lane of lanes) lane.wake();
+    },
+    settled: async () => {
+      await Promise.all(lanes.map((lane) => lane.settled()));
+    },
+    failure: (source) => lanes.map((lane) => lane.failure(source)).find((error) => error !== undefined),
+    stop: async () => {
+      await Promise.all(lanes.map((lane) => lane.stop()));
+    },
+  };
+}
+
+function startLane(lane: Lane, options: DeliveryOptions): Delivery {
+  const { state, clock, sleep, log } = options;
+  const rests = new Map<number, Rest>();
+  const stopping = new AbortController();
+  let waking = new AbortController();
+  const settle: (() => void)[] = [];
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const woken = waking.signal;
+      const { next, retryAt } = pick();
+      if (next) {
+        await deliver(next.source, next.object);
+        continue;
+      }
+      if (retryAt === Number.POSITIVE_INFINITY) for (const resolve of settle.splice(0)) resolve();
+      const pause = Math.min(retryAt - clock.now(), LONGEST_TIMER_MS);
+      await sleep(pause, AbortSignal.any([woken, stopping.signal]));
+      if (woken.aborted) waking = new AbortController();
+    }
+    for (const resolve of settle.splice(0)) resolve();
+  }
+
+  /** The oldest object of a source that is ready, else when the first of those that rest is. */
+  function pick(): { readonly next: Waiting | null; readonly retryAt: number } {
+    let next: Waiting | null = null;
+    let retryAt = Number.POSITIVE_INFINITY;
+    for (const source of readSources(state.db)) {
+      const object = nextWaiting(state, source, lane);
+      if (!object) continue;
+      const readyAt = rests.get(source.id)?.retryAt ?? 0;
+      if (readyAt > clock.now()) retryAt = Math.min(retryAt, readyAt);
+      else if (next === null || object.id < next.object.id) next = { source, object };
+    }
+    return { next, retryAt };
+  }
+
+  async function deliver(source: SourceState, object: OutboxObject): Promise<void> {
+    const began = clock.now();
+    try {
+      await options.ownership.ensure(source);
+      const result = await options.sink.put(objectToPut(source, object), undefined);
+      strike(state, source, object, clock.now());
+      rests.delete(source.id);
+      log.info(
+        { ...describe(source, object), durationMs: clock.now() - began },
+        result === "stored" ? "delivered" : "was delivered already",
+      );
+      options.onDelivered(object);
+    } catch (error) {
+      rest(source, object, error);
+    }
+  }
+
+  function rest(source: SourceState, object: OutboxObject, error: unknown): void {
+    if (!(error instanceof UploaderError)) throw error;
+    noteFailure(state, object, error.message);
+    const now = clock.now();
+    const previous = rests.get(source.id);
+    const failingSince = previous?.failingSince ?? now;
+    const failures = (previous?.failures ?? 0) + 1;
+    const isHopeless = retryKind(error) === "permanent";
+    const isTooLong = options.giveUpAfterMs !== null && now - failingSince >= options.giveUpAfterMs;
+    const isStopped = isHopeless || isTooLong;
+    const retryAt = isStopped ? Number.POSITIVE_INFINITY : now + nextDelayMs(failures, options.random);
+    rests.set(source.id, { failures, failingSince, retryAt, error });
+    const fields = { ...describe(source, object), err: error };
+    if (isHopeless) log.error(fields, "this source is stopped; its objects stay in the outbox");
+    else if (isTooLong) log.error(fields, "given up for now; the objects stay in the outbox");
+    else if (retryKind(error) === "credential")
+      log.error(
+        { ...fields, retryInMs: retryAt - now },
+        "not delivered; it is tried again until the access is granted",
+      );
+    else log.warn({ ...fields, retryInMs: retryAt - now }, "not delivered; it is tried again");
+  }
+
+  const running = run();
+  return {
+    wake: () => waking.abort(),
+    settled: () =>
+      new Promise((resolve, reject) => {
+        settle.push(resolve);
+        running.catch(reject);
+        waking.abort();
+      }),
+    failure: (source) => {
+      const found = rests.get(source.id);
+      return found?.retryAt === Number.POSITIVE_INFINITY ? found.error : undefined;
+    },
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** The bytes of an object, and what is known only when it is complete, for the sink. */
+function objectToPut(source: SourceState, object: OutboxObject): ObjectToPut {
+  const { bucket, key, path, bytes, sha256 } = object;
+  return {
+    bucket,
+    key,
+    path,
+    bytes,
+    sha256,
+    metadata: {
+      node: safeName(source.node),
+      table: safeName(source.table),
+      generation: String(object.generation),
+      sequence: String(object.sequence),
+      "pipeline-type": object.pipelineType,
+      revision: String(object.revisionId),
+      rows: String(object.rows),
+      "first-rowid": String(object.firstRowid),
+      "last-rowid": String(object.lastRowid),
+    },
+  };
+}
+
+function describe(source: SourceState, object: OutboxObject) {
+  return {
+    node: source.node,
+    table: source.table,
+    pipelineType: object.pipelineType,
+    revision: object.revisionId,
+    object: `${object.bucket}/${object.key}`,
+    rows: object.rows,
+    bytes: object.bytes,
+  };
+}

@@ -1,0 +1,55 @@
+import type { SinkSettings } from "./config/settings.ts";
+import { UploaderError } from "./core/errors.ts";
+import type { PipelineType } from "./core/types.ts";
+import { changeDestination, type Destination, openSource, type SourceState } from "./outbox/sources.ts";
+import type { State } from "./outbox/state.ts";
+import { createDirectorySink } from "./sink/directory.ts";
+import { createS3Sink } from "./sink/s3.ts";
+import type { Sink } from "./sink/sink.ts";
+
+/** The sink that the settings ask for. */
+export function createSink(settings: SinkSettings): Sink {
+  return settings.kind === "s3" ? createS3Sink(settings) : createDirectorySink(settings);
+}
+
+/** Where the settings send a source, in the form that the state keeps. */
+export function destinationOf(settings: SinkSettings): Destination {
+  const place =
+    settings.kind === "s3" ? `s3 ${settings.endpoint ?? settings.region}` : `directory ${settings.directory}`;
+  return { place, buckets: settings.buckets };
+}
+
+/**
+ * The state of a source, made where it is new.
+ *
+ * @throws {UploaderError} DESTINATION_CHANGED where its rows went elsewhere so far and that was not accepted
+ */
+export function openSourceFor(
+  state: State,
+  node: string,
+  table: string,
+  options: { readonly destination: Destination; readonly acceptNewDestination: boolean },
+): SourceState {
+  const { destination, acceptNewDestination } = options;
+  const source = openSource(state, node, table, destination);
+  const changes = describeChanges(source.destination, destination);
+  if (changes.length === 0) return source;
+  if (!acceptNewDestination)
+    throw new UploaderError({
+      code: "DESTINATION_CHANGED",
+      message: `The rows of ${table} went elsewhere until now: ${changes.join("; ")}.`,
+      hint: "Correct the configuration, or run once with --accept-new-destination: what is not delivered yet, and all later rows, then go to the new place, and what was delivered stays where it is.",
+    });
+  changeDestination(state, source, destination);
+  return openSource(state, node, table, destination);
+}
+
+function describeChanges(before: Destination, after: Destination): string[] {
+  const changes: string[] = [];
+  if (before.place !== after.place) changes.push(`to ${before.place}, now to ${after.place}`);
+  for (const type of Object.keys(after.buckets) as PipelineType[]) {
+    if (before.buckets[type] !== after.buckets[type])
+      changes.push(`${type} to ${before.buckets[type]}, now to ${after.buckets[type]}`);
+  }
+  return changes;
+}

@@ -1,0 +1,88 @@
+import { UploaderError } from "../core/errors.ts";
+import type { Connection } from "../sqlite/open.ts";
+
+/** What each version of the state added; a state of version n has run the first n of them. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE identity (
+     state_id TEXT NOT NULL,
+     created_at TEXT NOT NULL
+   ) STRICT;
+
+   -- One row per source of a node. A new node id begins afresh, so the node is part of the key.
+   CREATE TABLE sources (
+     id INTEGER PRIMARY KEY,
+     node TEXT NOT NULL,
+     table_name TEXT NOT NULL,
+     generation INTEGER NOT NULL,
+     cursor INTEGER,                      -- null: nothing extracted yet in this generation
+     next_sequence INTEGER NOT NULL,
+     destination TEXT NOT NULL,           -- JSON: kind, place and buckets
+     epoch INTEGER NOT NULL,              -- of the ownership marker, as last intended; 0: never owned
+     revision TEXT,                       -- JSON: the last known one
+     hold_row INTEGER,                    -- the first row of an open window that is waited for
+     hold_through INTEGER,                -- the largest rowid when the wait began
+     hold_since INTEGER,                  -- ms since the epoch
+     delivered_objects INTEGER NOT NULL DEFAULT 0,
+     delivered_rows INTEGER NOT NULL DEFAULT 0,
+     delivered_bytes INTEGER NOT NULL DEFAULT 0,
+     UNIQUE (node, table_name)
+   ) STRICT;
+
+   -- Recent positions of a source, each with a digest of its row, by which a replaced source is noticed.
+   CREATE TABLE positions (
+     source_id INTEGER NOT NULL REFERENCES sources (id) ON DELETE CASCADE,
+     ordinal INTEGER NOT NULL,            -- 1, 2, 3 … within the source
+     rowid_value INTEGER NOT NULL,
+     basis TEXT NOT NULL,                 -- JSON: the columns of the digest
+     digest TEXT NOT NULL,
+     PRIMARY KEY (source_id, ordinal)
+   ) STRICT, WITHOUT ROWID;
+
+   -- The outbox. A row is listed with its extraction, struck when the sink has confirmed it, and deleted
+   -- when pipeline_executions has heard of it.
+   CREATE TABLE objects (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     source_id INTEGER NOT NULL REFERENCES sources (id),
+     generation INTEGER NOT NULL,
+     sequence INTEGER NOT NULL,
+     route_type TEXT NOT NULL,
+     rejected INTEGER NOT NULL,
+     pipeline_type TEXT NOT NULL,
+     revision_id INTEGER NOT NULL,
+     bucket TEXT NOT NULL,
+     object_key TEXT NOT NULL,
+     file TEXT NOT NULL,                  -- name in the outbox folder
+     rows INTEGER NOT NULL,
+     bytes INTEGER NOT NULL,
+     sha256 TEXT NOT NULL,
+     first_rowid INTEGER NOT NULL,
+     last_rowid INTEGER NOT NULL,
+     started_at TEXT NOT NULL,
+     extracted_at TEXT NOT NULL,
+     delivered_at TEXT,                   -- null: waits in the outbox
+     error TEXT,                          -- why the last try failed
+     recorded TEXT,                       -- the status that pipeline_executions has: null, pending, failed
+     UNIQUE (bucket, object_key)
+   ) STRICT;
+   CREATE INDEX objects_waiting ON objects (source_id, id) WHERE delivered_at IS NULL;`,
+];
+
+/**
+ * Brings the state to this version's schema.
+ *
+ * @throws {UploaderError} STATE_DAMAGED where a later version made it
+ */
+export function migrateState(db: Connection, path: string): void {
+  const version = Number(db.pragma("user_version", { simple: true }));
+  if (version > MIGRATIONS.length)
+    throw new UploaderError({
+      code: "STATE_DAMAGED",
+      message: `${path} was made by a later version of the uploader (state version ${version}; this one knows ${MIGRATIONS.length}).`,
+      hint: "Install that version again; a state is never taken back to an older form.",
+    });
+  if (version === MIGRATIONS.length) return;
+  db.transaction(() => {
+    for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
+    db.pragma(`user_version = ${MIGRATIONS.length}`);
+  }).immediate();
+}

@@ -1,0 +1,122 @@
+import type { Clock } from "./core/clock.ts";
+import { UploaderError } from "./core/errors.ts";
+import { ownerKey } from "./core/object-key.ts";
+import { intendEpoch, readSource, type SourceState } from "./outbox/sources.ts";
+import type { State } from "./outbox/state.ts";
+import type { Marker, Sink } from "./sink/sink.ts";
+
+/**
+ * Each source has a marker in the raw bucket that says which state ships it. A process raises the marker's
+ * epoch before its first delivery and looks again each minute, so that of two processes that work for one
+ * node, with copied, restored or fresh states, all but the newest stop:
+ *
+ *   no marker ──── made with epoch 1 ──────────────► owned
+ *   our id, an epoch that we intended ── raised ───► owned ── at a look: a newer epoch, another id ─► lost
+ *   another id, or a newer epoch ──────────────────► lost
+ *
+ * The intent to raise is committed to the state first: a crash between the two leaves a marker whose epoch
+ * is at most the intended one.
+ */
+export interface Ownership {
+  /**
+   * Makes sure that this process owns the source with its present generation; cheap when it was just seen.
+   *
+   * @throws {UploaderError} OWNED_BY_ANOTHER, or what the sink throws
+   */
+  ensure(source: SourceState): Promise<void>;
+}
+
+/** How long a look at the marker is trusted. What two owners may both send is sent within it. */
+const LOOK_EVERY_MS = 60_000;
+
+interface Owned {
+  readonly epoch: number;
+  readonly generation: number;
+  readonly lookedAt: number;
+}
+
+interface MarkerText {
+  readonly stateId: string;
+  readonly epoch: number;
+  readonly generation: number;
+}
+
+export interface OwnershipOptions {
+  readonly state: State;
+  readonly sink: Sink;
+  readonly clock: Clock;
+}
+
+export function createOwnership({ state, sink, clock }: OwnershipOptions): Ownership {
+  const owned = new Map<number, Owned>();
+
+  async function ensure(given: SourceState): Promise<void> {
+    const source = readSource(state.db, given.node, given.table) ?? given;
+    const known = owned.get(source.id);
+    const now = clock.now();
+    const isFresh = known && now - known.lookedAt < LOOK_EVERY_MS && now >= known.lookedAt;
+    if (isFresh && known.generation === source.generation) return;
+    const marker = await sink.readMarker(source.destination.buckets.raw, ownerKey(source.node, source.table));
+    const found = marker && parseMarker(marker);
+    if (known) {
+      if (!found || found.stateId !== state.id || found.epoch !== known.epoch) throw lost(source, found);
+      if (known.generation === source.generation) {
+        owned.set(source.id, { ...known, lookedAt: now });
+        return;
+      }
+    } else if (found && (found.stateId !== state.id || found.epoch > source.epoch)) throw lost(source, found);
+    owned.set(source.id, await raise(source, marker, now));
+  }
+
+  async function raise(source: SourceState, marker: Marker | null, now: number): Promise<Owned> {
+    const epoch = source.epoch + 1;
+    const { generation } = source;
+    intendEpoch(state, source, epoch);
+    const text = JSON.stringify({
+      stateId: state.id,
+      epoch,
+      generation,
+      node: source.node,
+      table: source.table,
+    });
+    const bucket = source.destination.buckets.raw;
+    const key = ownerKey(source.node, source.table);
+    const written = await sink.writeMarker(bucket, key, `${text}\n`, marker?.version ?? null);
+    if (written === null) {
+      // Either somebody else was faster, or the answer to our own first try was lost.
+      const winner = await sink.readMarker(bucket, key);
+      if (!winner || winner.text !== `${text}\n`) throw lost(source, winner && parseMarker(winner));
+    }
+    return { epoch, generation, lookedAt: now };
+  }
+
+  function lost(source: SourceState, found: MarkerText | null): UploaderError {
+    owned.delete(source.id);
+    const { node, table } = source;
+    const place = `${sink.describe(source.destination.buckets.raw)}/${ownerKey(node, table)}`;
+    const who =
+      found === null
+        ? "its ownership marker has vanished or cannot be read"
+        : found.stateId === state.id
+          ? `a copy of this state has taken it over (epoch ${found.epoch})`
+          : "another state ships it";
+    return new UploaderError({
+      code: "OWNED_BY_ANOTHER",
+      message: `Table ${table} of node ${node} is not this uploader's to ship: ${who} (${place}).`,
+      hint: "If two machines have the same node id, give each its own (`node_id`, NODE_ID, --node-id). If this state folder was lost, restored or copied, stop the other uploader and run `uploader state rebuild`.",
+    });
+  }
+
+  return { ensure };
+}
+
+/** The marker's text; null where it is not one of ours. */
+export function parseMarker(marker: Marker): MarkerText | null {
+  try {
+    const { stateId, epoch, generation } = JSON.parse(marker.text);
+    const isOurs = typeof stateId === "string" && Number.isInteger(epoch) && Number.isInteger(generation);
+    return isOurs ? { stateId, epoch, generation } : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,231 @@
+import type Database from "better-sqlite3";
+import type {
+  PipelineQuery,
+  QuerySettings,
+  Revision,
+  RouteQuery,
+  RowRange,
+  SourceSchema,
+  SqlValue,
+} from "./core/types.ts";
+import type { ColumnBatch } from "./encode/column-batch.ts";
+import { readColumns } from "./encode/read-columns.ts";
+import type { Hold } from "./outbox/sources.ts";
+import { QUERIES } from "./query/query.ts";
+import { checkContinuity, type Position, positionAt } from "./source/continuity.ts";
+import { inspectTable, isSameSchema } from "./source/inspect.ts";
+import { type CountedRange, largestRowid, nextRange, readInvalidText } from "./source/range.ts";
+import { quoteName } from "./sqlite/names.ts";
+import type { Connection } from "./sqlite/open.ts";
+
+/** A read ends at whichever comes first; it is what bounds memory and the time of a transaction. */
+const MAX_READ_ROWS = 8_192;
+const MAX_READ_BYTES = 16 * 1024 * 1024;
+
+/** How long after its end a window is still waited for, for rows that are written late. */
+const WINDOW_GRACE_MS = 5_000;
+
+/** What all reads of one extraction have in common, so that no object mixes them. */
+export interface ReadContext {
+  readonly revision: Revision;
+  readonly schema: SourceSchema;
+  readonly query: PipelineQuery;
+}
+
+export interface ReadRequest {
+  readonly cursor: bigint | null;
+  /** The highest first. */
+  readonly positions: readonly Position[];
+  readonly hold: Hold | null;
+  /** Of the extraction that goes on; null: a new one takes what is in effect. */
+  readonly context: ReadContext | null;
+  readonly maxRows: number;
+  /** Whether rows are shipped even if their window is still open. */
+  readonly shipOpenWindows: boolean;
+}
+
+export type ReadOutcome =
+  | {
+      readonly kind: "rows";
+      readonly context: ReadContext;
+      readonly range: RowRange;
+      readonly sourceRows: number;
+      /** For each route of the query, its rows; null where there are none. */
+      readonly batches: readonly (ColumnBatch | null)[];
+      /** Of the last row. */
+      readonly position: Position;
+    }
+  /** No rows behind the cursor. */
+  | { readonly kind: "nothing"; readonly revision: Revision }
+  /** Only rows whose window is still open. */
+  | { readonly kind: "held"; readonly revision: Revision; readonly hold: Hold }
+  /** The revision or the schema is no longer that of the extraction. */
+  | { readonly kind: "changed" }
+  /** The source was replaced: the rows behind the cursor do not follow those that were shipped. */
+  | { readonly kind: "replaced"; readonly resumeAfter: bigint | null; readonly reason: string };
+
+export interface SourceReader {
+  /** One short read transaction. */
+  read(request: ReadRequest): ReadOutcome;
+}
+
+export interface SourceReaderOptions {
+  readonly db: Connection;
+  readonly table: string;
+  readonly timestampColumn: string | null;
+  readonly settings: QuerySettings;
+  /** The revision in effect, as the current transaction of `db` sees it. */
+  readonly readRevision: () => Revision;
+  readonly now: () => number;
+}
+
+/** Reads a source in short transactions, each of which sees one schema, one revision and one set of rows. */
+export function createSourceReader(options: SourceReaderOptions): SourceReader {
+  const { db, table, timestampColumn, settings, readRevision, now } = options;
+  const schemaVersion = db.prepare("PRAGMA main.schema_version").pluck();
+  let schema: SourceSchema | null = null;
+  let inspectedAt: unknown;
+
+  function currentSchema(): SourceSchema {
+    const version = schemaVersion.get();
+    if (schema && version === inspectedAt) return schema;
+    schema = inspectTable(db, table, { timestampColumn });
+    inspectedAt = version;
+    return schema;
+  }
+
+  return {
+    read: (request) =>
+      db.transaction((): ReadOutcome => {
+        const context = readContext(currentSchema(), readRevision(), request.context, settings);
+        if (context === null) return { kind: "changed" };
+        const { revision } = context;
+        const continuity = checkContinuity(db, context.schema, request.positions);
+        if (!continuity.continues) {
+          const isNew = nextRange(db, context.schema, continuity.resumeAfter, 1) !== null;
+          return isNew ? { kind: "replaced", ...continuity } : { kind: "nothing", revision };
+        }
+        const counted = nextRange(
+          db,
+          context.schema,
+          request.cursor,
+          Math.min(request.maxRows, MAX_READ_ROWS),
+        );
+        if (counted === null) return { kind: "nothing", revision };
+        const closed = request.shipOpenWindows
+          ? counted
+          : beforeOpenWindow(db, context, counted, request.hold, now());
+        if ("hold" in closed) return { kind: "held", revision, hold: closed.hold };
+        const { range, batches } = readRoutes(db, context, closed);
+        const position = positionAt(db, context.schema, range.last);
+        return { kind: "rows", context, range, sourceRows: range.rows, batches, position };
+      })(),
+  };
+}
+
+/** The context of this read, or null where it is not that of the extraction that goes on. */
+function readContext(
+  schema: SourceSchema,
+  revision: Revision,
+  expected: ReadContext | null,
+  settings: QuerySettings,
+): ReadContext | null {
+  if (expected === null) return { schema, revision, query: QUERIES[revision.type](schema, settings) };
+  const isSameRevision = expected.revision.id === revision.id && expected.revision.type === revision.type;
+  const isSame = isSameRevision && (expected.schema === schema || isSameSchema(expected.schema, schema));
+  return isSame ? expected : null;
+}
+
+/**
+ * The part of a range before the first row whose window is still open, or the hold on that row where it is
+ * the first of all. After a window's length and a grace, a hold ends for the rows that were there when it
+ * began, so that a sensor whose clock runs in the future does not stall the others.
+ */
+function beforeOpenWindow(
+  db: Connection,
+  { query, schema }: ReadContext,
+  range: CountedRange,
+  hold: Hold | null,
+  now: number,
+): CountedRange | { readonly hold: Hold } {
+  const { firstOpenRow } = query;
+  if (firstOpenRow === null) return range;
+  if (
+    hold &&
+    range.first <= hold.through &&
+    now >= hold.since + firstOpenRow.windowSeconds * 1000 + WINDOW_GRACE_MS
+  )
+    return range.last <= hold.through ? range : endingAt(db, schema, range, hold.through);
+
+  const openRow = db
+    .prepare(firstOpenRow.sql)
+    .pluck()
+    .get({
+      ...firstOpenRow.parameters,
+      first: range.first,
+      last: range.last,
+      now: BigInt(now - WINDOW_GRACE_MS) * 1000n,
+    }) as bigint | null | undefined;
+  if (openRow === null || openRow === undefined) return range;
+  if (openRow > range.first) return endingAt(db, schema, range, openRow - 1n);
+  if (hold?.row === openRow) return { hold };
+  return { hold: { row: openRow, through: largestRowid(db, schema) ?? openRow, since: now } };
+}
+
+function endingAt(db: Connection, schema: SourceSchema, range: CountedRange, last: bigint): CountedRange {
+  const rowid = quoteName(schema.rowidName);
+  const sql = `SELECT max(${rowid}) AS last, count(*) AS rows FROM main.${quoteName(schema.table)}
+    WHERE ${rowid} BETWEEN @first AND @last`;
+  const row = db.prepare(sql).get({ first: range.first, last }) as { last: bigint; rows: bigint };
+  return { first: range.first, last: row.last, rows: Number(row.rows) };
+}
+
+interface RoutesRead {
+  readonly range: CountedRange;
+  readonly batches: readonly (ColumnBatch | null)[];
+}
+
+/** Runs the query of each route over the range, or over as much of it as the limit in bytes lets through. */
+function readRoutes(db: Connection, context: ReadContext, range: CountedRange): RoutesRead {
+  const batches: (ColumnBatch | null)[] = [];
+  let shared = 0;
+  for (const [index, query] of context.query.routes.entries()) {
+    if (query.rowwise && shared === range.rows) {
+      batches.push(null);
+      continue;
+    }
+    const result = readRoute(db, context.schema, query, range);
+    if (!result.complete && result.lastRowid !== null && result.lastRowid < range.last) {
+      const shorter = endingAt(db, context.schema, range, result.lastRowid);
+      if (index > 0) return readRoutes(db, context, shorter);
+      range = shorter;
+    }
+    shared += result.batch.rows;
+    batches.push(result.batch.rows > 0 ? result.batch : null);
+  }
+  return { range, batches };
+}
+
+function readRoute(db: Connection, schema: SourceSchema, query: RouteQuery, range: CountedRange) {
+  const statement = statementFor(db, query);
+  const rows = statement.iterate({ ...query.parameters, first: range.first, last: range.last });
+  return readColumns(rows as Iterable<SqlValue[]>, {
+    columns: query.columns,
+    rowwise: query.rowwise,
+    maxRows: range.rows,
+    maxBytes: MAX_READ_BYTES,
+    readInvalidText: (rowid, column) => readInvalidText(db, schema, rowid, column),
+  });
+}
+
+/** Statements live as long as the query they are for. */
+const statements = new WeakMap<RouteQuery, Database.Statement>();
+
+function statementFor(db: Connection, query: RouteQuery): Database.Statement {
+  let statement = statements.get(query);
+  if (!statement) {
+    statement = db.prepare(query.sql).raw();
+    statements.set(query, statement);
+  }
+  return statement;
+}

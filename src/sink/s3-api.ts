@@ -1,0 +1,207 @@
+import { Readable } from "node:stream";
+import {
+  AbortMultipartUploadCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  S3Client,
+  type S3ClientConfig,
+} from "@aws-sdk/client-s3";
+import { Upload } from "@aws-sdk/lib-storage";
+import type { ListedObject } from "./sink.ts";
+
+/** The calls of S3 that the sink makes, and no more. They throw what the SDK throws; s3-errors.ts reads it. */
+export interface S3Api {
+  /** One PutObject. `sha256` (hex) goes along as a checksum that the server verifies. */
+  putObject(target: PutTarget, body: Buffer, sha256: string, signal?: AbortSignal): Promise<{ etag: string }>;
+
+  /** A multipart upload of the chunks, which it aborts when it fails. The condition is the completion's. */
+  putInParts(target: PutTarget, chunks: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<void>;
+
+  headObject(bucket: string, key: string, signal?: AbortSignal): Promise<ObjectHead>;
+
+  /** `size` is the whole object's, also with `firstByteOnly`, which asks for as little as S3 gives. */
+  getObject(
+    bucket: string,
+    key: string,
+    firstByteOnly?: boolean,
+  ): Promise<ObjectHead & { bytes: Uint8Array }>;
+
+  /** One page of at most 1,000 objects; `next` is the token of the page after it. */
+  listObjects(
+    bucket: string,
+    prefix: string,
+    token: string | undefined,
+  ): Promise<{ objects: ListedObject[]; next: string | undefined }>;
+
+  /** The multipart uploads of exactly this key that are neither completed nor aborted. */
+  listOpenUploads(bucket: string, key: string, signal?: AbortSignal): Promise<string[]>;
+
+  abortUpload(bucket: string, key: string, uploadId: string): Promise<void>;
+
+  close(): void;
+}
+
+export interface PutTarget {
+  readonly bucket: string;
+  readonly key: string;
+  readonly contentType: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** `absent`: only where there is nothing; an ETag: only over that version; null: whatever is there. */
+  readonly onlyOver: "absent" | { readonly etag: string } | null;
+}
+
+export interface ObjectHead {
+  readonly size: number;
+  readonly etag: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface S3ApiOptions {
+  readonly region: string;
+  /** null: AWS's own. */
+  readonly endpoint: string | null;
+  readonly forcePathStyle: boolean;
+  readonly sse: string | null;
+  readonly kmsKeyId: string | null;
+  readonly storageClass: string | null;
+  /** The SDK's default chain where left out. */
+  readonly credentials?: S3ClientConfig["credentials"];
+}
+
+const CONNECTION_TIMEOUT_MS = 5_000;
+/**
+ * A socket looks idle to Node.js while the kernel still sends what it has buffered: up to 4 MB, which takes
+ * 80 s on a line of 50 kB/s. So this is a bound on silence, with room for that, and large bodies have no other.
+ */
+const IDLE_TIMEOUT_MS = 120_000;
+/** From the start of a request to the head of its answer, for those whose body fits any buffer. */
+const SMALL_REQUEST_TIMEOUT_MS = 30_000;
+const SMALL_BODY_BYTES = 64 * 1024;
+/** One try and one more for a connection that the server had closed; the retry policy does the rest. */
+const MAX_ATTEMPTS = 2;
+/** With two parts under way and one being read, at most some 40 MB are in memory. */
+const PART_BYTES = 8 * 1024 * 1024;
+const PARTS_AT_ONCE = 2;
+
+/** The calls, made by the AWS SDK. */
+export function createS3Api(options: S3ApiOptions): S3Api {
+  const client = new S3Client({
+    region: options.region,
+    ...(options.endpoint === null ? {} : { endpoint: options.endpoint }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    forcePathStyle: options.forcePathStyle,
+    maxAttempts: MAX_ATTEMPTS,
+    // The checksums that matter are given with each put; others make trailers that some servers store wrongly.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      socketTimeout: IDLE_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+  });
+  return {
+    async putObject(target, body, sha256, signal) {
+      const answer = await client.send(
+        new PutObjectCommand({
+          ...putInput(target, options),
+          Body: body,
+          ContentLength: body.length,
+          ChecksumSHA256: Buffer.from(sha256, "hex").toString("base64"),
+        }),
+        body.length <= SMALL_BODY_BYTES ? small(signal) : withSignal(signal),
+      );
+      return { etag: answer.ETag ?? "" };
+    },
+
+    async putInParts(target, chunks, signal) {
+      const upload = new Upload({
+        client: cancellable(client, signal),
+        params: {
+          ...putInput(target, options),
+          ChecksumAlgorithm: "SHA256",
+          Body: Readable.from(chunks, { highWaterMark: 1 }),
+        },
+        partSize: PART_BYTES,
+        queueSize: PARTS_AT_ONCE,
+        leavePartsOnError: false,
+      });
+      await upload.done();
+    },
+
+    async headObject(bucket, key, signal) {
+      const answer = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), small(signal));
+      return { size: answer.ContentLength ?? 0, etag: answer.ETag ?? "", metadata: answer.Metadata ?? {} };
+    },
+
+    async getObject(bucket, key, firstByteOnly = false) {
+      const range = firstByteOnly ? { Range: "bytes=0-0" } : {};
+      const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...range }), small());
+      const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
+      const size = Number(answer.ContentRange?.split("/")[1] ?? bytes.length);
+      return { size, etag: answer.ETag ?? "", metadata: answer.Metadata ?? {}, bytes };
+    },
+
+    async listObjects(bucket, prefix, token) {
+      const page = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: token });
+      const answer = await client.send(page, small());
+      const objects = (answer.Contents ?? []).map(({ Key, Size }) => ({ key: Key ?? "", bytes: Size ?? 0 }));
+      return { objects, next: answer.IsTruncated ? answer.NextContinuationToken : undefined };
+    },
+
+    async listOpenUploads(bucket, key, signal) {
+      const page = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: key });
+      const { Uploads = [] } = await client.send(page, small(signal));
+      return Uploads.filter((upload) => upload.Key === key).map((upload) => upload.UploadId ?? "");
+    },
+
+    async abortUpload(bucket, key, uploadId) {
+      const abort = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
+      await client.send(abort, small());
+    },
+
+    close: () => client.destroy(),
+  };
+}
+
+function putInput(target: PutTarget, options: S3ApiOptions) {
+  const { onlyOver } = target;
+  const input: Partial<PutObjectCommandInput> = {
+    ...(onlyOver === "absent" ? { IfNoneMatch: "*" } : onlyOver === null ? {} : { IfMatch: onlyOver.etag }),
+    ...(options.sse === null ? {} : { ServerSideEncryption: options.sse as "AES256" }),
+    ...(options.kmsKeyId === null ? {} : { SSEKMSKeyId: options.kmsKeyId }),
+    ...(options.storageClass === null ? {} : { StorageClass: options.storageClass as "STANDARD" }),
+  };
+  return {
+    Bucket: target.bucket,
+    Key: target.key,
+    ContentType: target.contentType,
+    Metadata: target.metadata,
+    ...input,
+  };
+}
+
+/**
+ * A client for one multipart upload, whose requests end with the signal. lib-storage does not pass its own
+ * signal on, and lets an abort that fails hide the error that led to it; an upload that is left open so is
+ * aborted by the next try.
+ */
+function cancellable(client: S3Client, signal: AbortSignal | undefined): S3Client {
+  const send = (command: Parameters<S3Client["send"]>[0]) =>
+    command instanceof AbortMultipartUploadCommand
+      ? client.send(command, small()).catch(() => undefined)
+      : client.send(command, withSignal(signal));
+  return Object.create(client, { send: { value: send } });
+}
+
+function withSignal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal ? { abortSignal: signal } : {};
+}
+
+function small(signal?: AbortSignal) {
+  return { ...withSignal(signal), requestTimeout: SMALL_REQUEST_TIMEOUT_MS };
+}

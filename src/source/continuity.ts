@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import type { SourceSchema } from "../core/types.ts";
+import { quoteName } from "../sqlite/names.ts";
+import type { Connection } from "../sqlite/open.ts";
+import { largestRowid } from "./range.ts";
+
+/** A row that was shipped, remembered so that a source that was replaced is noticed. */
+export interface Position {
+  readonly rowid: bigint;
+  /** The columns that the digest is of: the timestamp, or the key, or none. */
+  readonly basis: readonly string[];
+  readonly digest: string;
+}
+
+export type Continuity =
+  | { readonly continues: true }
+  | {
+      readonly continues: false;
+      /** The highest position whose row is still the one that was shipped; null where none is. */
+      readonly resumeAfter: bigint | null;
+      readonly reason: string;
+    };
+
+/**
+ * Whether the rows behind the cursor follow those that were shipped, or whether the table or the database
+ * was replaced, or its rowids given out again.
+ *
+ * A row that is gone proves nothing, since retention deletes old rows; but where no AUTOINCREMENT keeps
+ * SQLite from it, rowids above the largest one left are given out again
+ * (https://sqlite.org/autoinc.html).
+ *
+ * @param positions the highest first; the first one is the cursor's
+ */
+export function checkContinuity(
+  db: Connection,
+  schema: SourceSchema,
+  positions: readonly Position[],
+): Continuity {
+  const [cursor] = positions;
+  if (!cursor) return { continues: true };
+  const found = compare(db, schema, cursor);
+  if (found === "same") return { continues: true };
+  const broken = (reason: string): Continuity => ({
+    continues: false,
+    resumeAfter: positions.find((position) => compare(db, schema, position) === "same")?.rowid ?? null,
+    reason,
+  });
+  if (found === "other") return broken(`the row ${cursor.rowid} is not the one that was shipped`);
+  if (rowidsMayRestart(db, schema, cursor.rowid))
+    return broken(`the rowids up to ${cursor.rowid} are free to be given out again`);
+  const remaining = positions.find((position) => compare(db, schema, position) !== "unknown");
+  if (remaining && compare(db, schema, remaining) === "other")
+    return broken(`the row ${remaining.rowid} is not the one that was shipped`);
+  return { continues: true };
+}
+
+/**
+ * The position of a row that is there.
+ *
+ * The digest is of the timestamp, else of the key, never of columns that a sensor may update later.
+ */
+export function positionAt(db: Connection, schema: SourceSchema, rowid: bigint): Position {
+  const basis = digestBasis(schema);
+  const digest = digestOf(db, schema, rowid, basis);
+  if (digest === null) throw new Error(`row ${rowid} of ${schema.table} vanished within a transaction`);
+  return { rowid, basis, digest };
+}
+
+function digestBasis(schema: SourceSchema): string[] {
+  if (schema.timestampColumn !== null) return [schema.timestampColumn];
+  return schema.columns
+    .filter(({ primaryKeyPosition, name }) => primaryKeyPosition > 0 && name !== schema.rowidName)
+    .map(({ name }) => name);
+}
+
+function compare(db: Connection, schema: SourceSchema, position: Position): "same" | "other" | "unknown" {
+  const names = new Set(schema.columns.map(({ name }) => name));
+  if (!position.basis.every((column) => names.has(column))) return "unknown";
+  const digest = digestOf(db, schema, position.rowid, position.basis);
+  if (digest === null) return "unknown";
+  return digest === position.digest ? "same" : "other";
+}
+
+/** null where the row is gone */
+function digestOf(
+  db: Connection,
+  schema: SourceSchema,
+  rowid: bigint,
+  basis: readonly string[],
+): string | null {
+  const values =
+    basis.length === 0 ? "''" : basis.map((column) => `quote(${quoteName(column)})`).join(" || ',' || ");
+  const sql = `SELECT ${values} FROM main.${quoteName(schema.table)} WHERE ${quoteName(schema.rowidName)} = ?`;
+  const text = db.prepare(sql).pluck().get(rowid) as string | undefined;
+  return text === undefined ? null : createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+function rowidsMayRestart(db: Connection, schema: SourceSchema, cursor: bigint): boolean {
+  if (schema.autoincrement) {
+    const statement = db.prepare("SELECT seq FROM main.sqlite_sequence WHERE name = ?").pluck();
+    const sequence = statement.get(schema.table) as bigint | undefined;
+    return sequence === undefined || sequence < cursor;
+  }
+  const largest = largestRowid(db, schema);
+  return largest === null || largest < cursor;
+}

@@ -1,0 +1,144 @@
+import type { Settings } from "./config/settings.ts";
+import { openControlWriter } from "./control.ts";
+import type { Clock, Sleep } from "./core/clock.ts";
+import { createSink, destinationOf, openSourceFor } from "./destination.ts";
+import type { ExtractorOptions } from "./extract.ts";
+import { runLoop } from "./loop.ts";
+import type { Logger } from "./observe/logger.ts";
+import type { Progress } from "./observe/progress.ts";
+import { acquireStateLock } from "./outbox/lock.ts";
+import { sweepOutbox } from "./outbox/objects.ts";
+import { readSource } from "./outbox/sources.ts";
+import { createStateFolders, openState } from "./outbox/state.ts";
+import { createOwnership } from "./ownership.ts";
+import { createSourceReader } from "./read.ts";
+import { followRevisions } from "./revisions.ts";
+import { discoverTables } from "./source/discover.ts";
+import { inspectTable } from "./source/inspect.ts";
+import { estimateRows } from "./source/range.ts";
+import { registerFunctions } from "./sqlite/functions.ts";
+import { type Connection, openDatabase } from "./sqlite/open.ts";
+
+export interface UploaderOptions {
+  readonly settings: Settings;
+  readonly acceptNewDestination: boolean;
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly progress: Progress;
+  /** Ends the run: what is in hand is finished and committed. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs the uploader until it is told to stop, or, with `once`, until all there is has been delivered.
+ *
+ * @returns the exit code: 0, or 1 where something is left in the outbox or a source failed
+ * @throws {UploaderError} where it cannot start
+ */
+export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
+  const { settings, clock, log } = options;
+  const releases: (() => void)[] = [];
+  const held = <Resource>(resource: Resource, release: (resource: Resource) => void): Resource => {
+    releases.push(() => release(resource));
+    return resource;
+  };
+
+  try {
+    const sourceDb = held(openSourceDatabase(settings.sqlitePath), (db) => db.close());
+    const tables = discoverTables(sourceDb, settings.tables);
+    warnOfHazards(sourceDb, tables, options);
+
+    const files = createStateFolders(settings.stateDir);
+    held(acquireStateLock(settings.stateDir, clock.now()), (lock) => lock.release());
+    const state = held(openState(files, clock.now()), (state) => state.close());
+    const swept = sweepOutbox(state);
+    if (swept.length > 0) log.debug({ files: swept }, "removed files of an extraction that was cut short");
+
+    const destination = destinationOf(settings.sink);
+    const { acceptNewDestination } = options;
+    for (const table of tables)
+      openSourceFor(state, settings.nodeId, table, { destination, acceptNewDestination });
+
+    const controlPath = settings.pipelineDbPath ?? settings.sqlitePath;
+    const mayCreate = settings.pipelineDbPath !== null;
+    const control = held(openControlWriter({ path: controlPath, mayCreate, state, clock, log }), (control) =>
+      control.close(),
+    );
+    const controlDb = settings.pipelineDbPath
+      ? held(openDatabase(settings.pipelineDbPath, { mode: "read" }), (db) => db.close())
+      : sourceDb;
+    const lastKnown = readSource(state.db, settings.nodeId, tables[0] as string)?.revision ?? null;
+    const revisions = followRevisions(controlDb, lastKnown, { clock, log });
+
+    const sink = held(createSink(settings.sink), (sink) => sink.close());
+    const ownership = createOwnership({ state, sink, clock });
+    const extractors = tables.map(
+      (table): ExtractorOptions => ({
+        state,
+        reader: createSourceReader({
+          db: sourceDb,
+          table,
+          timestampColumn: settings.timestampColumn,
+          settings: settings.queries,
+          readRevision: () => revisions.read(),
+          now: () => clock.now(),
+        }),
+        node: settings.nodeId,
+        table,
+        destination,
+        compression: settings.compression,
+        maxRows: settings.maxBatchRows,
+        clock,
+      }),
+    );
+    const estimateBacklog = () => {
+      const cursorOf = (table: string) => readSource(state.db, settings.nodeId, table)?.cursor ?? null;
+      const rows = tables.map((table) =>
+        estimateRows(sourceDb, inspectTable(sourceDb, table, settings), cursorOf(table)),
+      );
+      return rows.reduce((sum, count) => sum + count, 0);
+    };
+    return await runLoop(options, {
+      state,
+      control,
+      controlDb,
+      revisions,
+      ownership,
+      sink,
+      extractors,
+      estimateBacklog,
+    });
+  } finally {
+    for (const release of releases.reverse()) release();
+  }
+}
+
+/** The sensor's database, for reading: with the functions that queries use, and 64-bit integers kept whole. */
+export function openSourceDatabase(path: string): Connection {
+  const db = openDatabase(path, { mode: "read" });
+  db.defaultSafeIntegers(true);
+  registerFunctions(db);
+  return db;
+}
+
+/** What is allowed, but not as safe as it could be. */
+function warnOfHazards(db: Connection, tables: readonly string[], { settings, log }: UploaderOptions): void {
+  const journalMode = db.pragma("journal_mode", { simple: true });
+  if (journalMode !== "wal")
+    log.warn(
+      `${settings.sqlitePath} is in journal mode ${journalMode}: the uploader's reads and the sensor's writes wait for each other; in WAL mode (PRAGMA journal_mode = WAL) they do not`,
+    );
+  for (const table of tables) {
+    const { rowidIsDeclared, timestampColumn } = inspectTable(db, table, settings);
+    if (!rowidIsDeclared)
+      log.warn(
+        { table },
+        "the table declares no INTEGER PRIMARY KEY, so VACUUM renumbers its rows and must not be run on it",
+      );
+    if (timestampColumn === null)
+      log.warn({ table }, "no timestamp column was found; name it with `timestamp_col` if there is one");
+  }
+}

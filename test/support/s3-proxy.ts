@@ -1,0 +1,74 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+
+/** What becomes of one request; without a word it is passed on, and its answer passed back. */
+export type Interference =
+  | { readonly answer: { readonly status: number; readonly code: string } }
+  | { readonly passOnBody: (body: Buffer) => Buffer }
+  /** The connection is cut: before the request is passed on, or after the server has done what it asked. */
+  | { readonly cut: "before" | "after" };
+
+export interface S3Proxy {
+  readonly endpoint: string;
+  /** `METHOD /path?query` of each request, in their order. */
+  readonly requests: string[];
+  stop(): Promise<void>;
+}
+
+/** An HTTP proxy before an S3 server that interferes with the requests that a test names. */
+export async function startS3Proxy(
+  upstream: string,
+  interfere: (line: string, request: IncomingMessage) => Interference | undefined,
+): Promise<S3Proxy> {
+  const requests: string[] = [];
+  const server = createServer(async (incoming, outgoing) => {
+    const line = `${incoming.method} ${incoming.url}`;
+    requests.push(line);
+    const interference = interfere(line, incoming);
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    if (interference && "answer" in interference) return answer(outgoing, incoming, interference.answer);
+    if (interference && "cut" in interference && interference.cut === "before")
+      return incoming.socket.destroy();
+    const changed = interference && "passOnBody" in interference ? interference.passOnBody(body) : body;
+    const response = await passOn(upstream, incoming, changed).catch(() => null);
+    if (!response || (interference && "cut" in interference)) return incoming.socket.destroy();
+    outgoing.writeHead(response.status, response.headers);
+    outgoing.end(response.body);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    requests,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+function answer(
+  outgoing: ServerResponse,
+  { method }: IncomingMessage,
+  { status, code }: { status: number; code: string },
+): void {
+  outgoing.writeHead(status, { "content-type": "application/xml" });
+  outgoing.end(
+    method === "HEAD" ? undefined : `<Error><Code>${code}</Code><Message>told by the test</Message></Error>`,
+  );
+}
+
+async function passOn(upstream: string, incoming: IncomingMessage, body: Buffer) {
+  const { expect, connection, ...headers } = incoming.headers;
+  // The signature covers the header Host, so it stays as the client sent it.
+  const outgoing = request(new URL(incoming.url ?? "/", upstream), { method: incoming.method, headers });
+  outgoing.end(body);
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  return { status: response.statusCode ?? 502, headers: response.headers, body: Buffer.concat(chunks) };
+}
