@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UploaderError } from "../core/errors.ts";
+import { failpoint } from "../core/failpoints.ts";
 import { type Connection, openDatabase } from "../sqlite/open.ts";
 import { describeFileError, isErrno } from "./directory-errors.ts";
 import { assertInside, temporaryFolder, temporaryPrefix } from "./directory-paths.ts";
@@ -81,6 +82,7 @@ function replaceFile({ path, temporary, text }: { path: string; temporary: strin
   } finally {
     closeSync(file);
   }
+  failpoint("before-rename-of-marker");
   renameSync(temporary, path);
 }
 

@@ -3,6 +3,7 @@ import { rmdirSync } from "node:fs";
 import { link, mkdir, open, readdir, readFile, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { UploaderError } from "../core/errors.ts";
+import { failpoint } from "../core/failpoints.ts";
 import { describeFileError, isErrno } from "./directory-errors.ts";
 import { createMarkerFiles } from "./directory-markers.ts";
 import { assertInside, TEMPORARY_FOLDER, temporaryFolder, temporaryPrefix } from "./directory-paths.ts";
@@ -98,7 +99,9 @@ async function copyAndLink(
   const temporary = join(folder, `${temporaryPrefix(object.key)}${randomUUID()}`);
   try {
     await copy(object, temporary, signal);
+    failpoint("before-link");
     await link(temporary, target);
+    failpoint("after-link");
     return "stored";
   } catch (error) {
     // Without its temporary file, another process has put the key and cleared up behind it.

@@ -19,6 +19,8 @@ const RETRY_KINDS: Partial<Record<ErrorCode, RetryKind>> = {
   SINK_CONFLICT: "permanent",
   SINK_REJECTED: "permanent",
   OUTBOX_DAMAGED: "permanent",
+  // Not of a sink: what was delivered cannot be struck at the moment, on a full disk for instance.
+  STATE_UNWRITABLE: "transient",
 };
 
 const FIRST_DELAY_MS = 1_000;

@@ -89,6 +89,8 @@ const PARTS_AT_ONCE = 2;
 
 /** The calls, made by the AWS SDK. */
 export function createS3Api(options: S3ApiOptions): S3Api {
+  // The SDK would tell the operator, who can do nothing about it, that its later versions need a later Node.js.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
   const client = new S3Client({
     region: options.region,
     ...(options.endpoint === null ? {} : { endpoint: options.endpoint }),
@@ -115,7 +117,7 @@ export function createS3Api(options: S3ApiOptions): S3Api {
         }),
         body.length <= SMALL_BODY_BYTES ? small(signal) : withSignal(signal),
       );
-      return { etag: answer.ETag ?? "" };
+      return { etag: given(answer.ETag) };
     },
 
     async putInParts(target, chunks, signal) {
@@ -135,7 +137,7 @@ export function createS3Api(options: S3ApiOptions): S3Api {
 
     async headObject(bucket, key, signal) {
       const answer = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), small(signal));
-      return { size: answer.ContentLength ?? 0, etag: answer.ETag ?? "", metadata: answer.Metadata ?? {} };
+      return { size: answer.ContentLength ?? 0, etag: given(answer.ETag), metadata: answer.Metadata ?? {} };
     },
 
     async getObject(bucket, key, firstByteOnly = false) {
@@ -143,12 +145,13 @@ export function createS3Api(options: S3ApiOptions): S3Api {
       const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...range }), small());
       const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
       const size = Number(answer.ContentRange?.split("/")[1] ?? bytes.length);
-      return { size, etag: answer.ETag ?? "", metadata: answer.Metadata ?? {}, bytes };
+      return { size, etag: given(answer.ETag), metadata: answer.Metadata ?? {}, bytes };
     },
 
     async listObjects(bucket, prefix, token) {
       const page = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: token });
       const answer = await client.send(page, small());
+      given(answer.Name);
       const objects = (answer.Contents ?? []).map(({ Key, Size }) => ({ key: Key ?? "", bytes: Size ?? 0 }));
       return { objects, next: answer.IsTruncated ? answer.NextContinuationToken : undefined };
     },
@@ -196,6 +199,15 @@ function cancellable(client: S3Client, signal: AbortSignal | undefined): S3Clien
       ? client.send(command, small()).catch(() => undefined)
       : client.send(command, withSignal(signal));
   return Object.create(client, { send: { value: send } });
+}
+
+/**
+ * A field that every answer of S3 has: a captive portal's page, with its status of 200, has not, and would
+ * otherwise look like an empty bucket.
+ */
+function given(field: string | undefined): string {
+  if (field) return field;
+  throw Object.assign(new Error("what answered is not S3"), { name: "NotS3Error" });
 }
 
 function withSignal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {

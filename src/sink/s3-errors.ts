@@ -14,6 +14,10 @@ const UNREACHABLE: Meaning = {
   code: "SINK_UNAVAILABLE",
   hint: "Check the network, DNS and firewall, and `s3_configuration.endpoint` and `.region`; nothing is lost meanwhile, it is tried again.",
 };
+const NOT_S3: Meaning = {
+  code: "SINK_UNAVAILABLE",
+  hint: "Check `s3_configuration.endpoint`, and look for a proxy or a captive portal that answers instead; it is tried again.",
+};
 const UNTRUSTED: Meaning = {
   code: "SINK_UNAVAILABLE",
   hint: "Check this machine's clock and `s3_configuration.endpoint`; name a private authority's certificate in NODE_EXTRA_CA_CERTS.",
@@ -48,7 +52,7 @@ const WRONG_REGION: Meaning = {
 };
 const UNSUPPORTED: Meaning = {
   code: "SINK_REJECTED",
-  hint: "Where the server has no conditional writes, set `s3_configuration.conditional_writes: false`, and read in docs/GUARANTEES.md what that costs.",
+  hint: "Where the server has no conditional writes, set `s3_configuration.conditional_writes: false`, which promises less.",
 };
 const REJECTED: Meaning = {
   code: "SINK_REJECTED",
@@ -67,6 +71,8 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
     "CredentialsProviderError TokenProviderError InvalidClientTokenId InvalidIdentityToken",
   ),
   ...each(CREDENTIALS, "IDPCommunicationError MissingAuthenticationToken UnrecognizedClientException"),
+  // versitygw's word for InvalidAccessKeyId, with status 404.
+  ...each(CREDENTIALS, "XAdminUserNotFound"),
   ...each(CLOCK, "RequestTimeTooSkewed RequestExpired RequestInTheFuture"),
   ...each(DENIED, "AccessDenied AccessDeniedException Forbidden AllAccessDisabled AccountProblem"),
   ...each(DENIED, "InvalidObjectState NotSignedUp UnauthorizedAccess"),
@@ -83,6 +89,7 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   ...each(UNAVAILABLE, "PreconditionFailed"),
   ...each(OBJECT_MISSING, "NoSuchKey NotFound"),
   ...each(UNAVAILABLE, "BadDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch InvalidPart"),
+  ...each(NOT_S3, "NotS3Error"),
   ...each(
     UNREACHABLE,
     "TimeoutError ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ETIMEDOUT ENOTFOUND EAI_AGAIN",
@@ -158,7 +165,7 @@ function meaningOf({ name, status }: S3Answer, error: unknown): Meaning | undefi
   if (Object.hasOwn(BY_NAME, name)) return BY_NAME[name];
   if (name.startsWith("KMS.")) return DENIED;
   // A body that is no answer of S3, such as the page of a captive portal, fails to parse, whatever the status.
-  if (status !== null && status < 300) return UNREACHABLE;
+  if (status !== null && status < 300) return NOT_S3;
   if (status !== null)
     return BY_STATUS.find(({ from, to }) => from <= status && status <= to)?.meaning ?? REJECTED;
   return /^(E[A-Z]+|HPE_\w+|ERR_(SSL|TLS|SOCKET|HTTP)_\w+)$/.test(name) || isSdkError(error)

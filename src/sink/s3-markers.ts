@@ -57,7 +57,7 @@ async function ownVersion(api: S3Api, bucket: string, key: string, writeId: stri
   }
 }
 
+/** By name, because not every 404 is an answer about the key, and "no marker" has consequences. */
 function isMissingKey(error: unknown): boolean {
-  const { name, status } = s3Answer(error);
-  return status === 404 && name !== "NoSuchBucket";
+  return ["NoSuchKey", "NotFound"].includes(s3Answer(error).name);
 }

@@ -1,4 +1,5 @@
 import { UploaderError } from "../core/errors.ts";
+import { failpoint } from "../core/failpoints.ts";
 import type { ObjectHead, PutTarget, S3Api } from "./s3-api.ts";
 import { describeS3Error, s3Answer } from "./s3-errors.ts";
 import type { ObjectToPut } from "./sink.ts";
@@ -36,6 +37,7 @@ export async function putToS3(
     } catch (error) {
       return await answerRefusal(api, object, error, signal);
     }
+    failpoint("before-confirm");
     await confirm(api, object, signal);
     return "stored";
   } catch (error) {
@@ -125,8 +127,7 @@ async function look(api: S3Api, object: ObjectToPut, signal: AbortSignal | undef
   try {
     return await api.getObject(object.bucket, object.key, true);
   } catch (error) {
-    const { name, status } = s3Answer(error);
-    if (status === 404 && name !== "NoSuchBucket") return "absent";
+    if (s3Answer(error).name === "NoSuchKey") return "absent";
     const described = describeS3Error(error, nameOf(object));
     if (described instanceof UploaderError && described.code === "SINK_DENIED") return "hidden";
     throw error;

@@ -96,9 +96,8 @@ export function itKeepsTheContract(traits: Traits, openPlace: () => Promise<Plac
       expect(await place.leftovers()).toEqual([]);
     });
 
-    it.runIf(traits.atomicConditions)(
-      "stores one of several objects that are put at the same moment",
-      async () => {
+    if (traits.atomicConditions)
+      it("stores one of several objects that are put at the same moment", async () => {
         const sinks = Array.from({ length: 6 }, () => place.open());
         const objects = sinks.map(() => files.object(place, "raw/t/a.parquet", randomBytes(50_000)));
         const results = await Promise.allSettled(objects.map((object, index) => sinks[index]?.put(object)));
@@ -107,8 +106,7 @@ export function itKeepsTheContract(traits: Traits, openPlace: () => Promise<Plac
         expect(results.map(outcome).sort()).toEqual([...Array(5).fill("SINK_CONFLICT"), "stored"]);
         expect(await place.contents("raw/t/a.parquet")).toEqual(files.bytes(stored[0] as ObjectToPut));
         expect(await place.leftovers()).toEqual([]);
-      },
-    );
+      });
 
     it("calls an object that is put twice at the same moment delivered, twice", async () => {
       const object = files.object(place, "raw/t/a.parquet", randomBytes(50_000));
@@ -151,17 +149,18 @@ export function itKeepsTheContract(traits: Traits, openPlace: () => Promise<Plac
       });
     }
 
-    it.runIf(traits.needsBuckets)("names a bucket that is missing", async () => {
-      const object = {
-        ...files.object(place, "raw/t/a.parquet", randomBytes(10)),
-        bucket: `no-${randomUUID()}`,
-      };
-      await expect(sink.put(object)).rejects.toMatchObject({
-        code: "SINK_BUCKET_MISSING",
-        message: expect.stringContaining(object.bucket),
-        hint: expect.stringContaining("Create the bucket"),
+    if (traits.needsBuckets)
+      it("names a bucket that is missing", async () => {
+        const object = {
+          ...files.object(place, "raw/t/a.parquet", randomBytes(10)),
+          bucket: `no-${randomUUID()}`,
+        };
+        await expect(sink.put(object)).rejects.toMatchObject({
+          code: "SINK_BUCKET_MISSING",
+          message: expect.stringContaining(object.bucket),
+          hint: expect.stringContaining("Create the bucket"),
+        });
       });
-    });
   });
 
   describe("markers", () => {
@@ -190,28 +189,30 @@ export function itKeepsTheContract(traits: Traits, openPlace: () => Promise<Plac
       expect(await sink.readMarker(place.bucket, "_owner/edge-2/readings.json")).toBeNull();
     });
 
-    it.runIf(traits.atomicConditions)("are replaced by one of several at the same moment", async () => {
-      const version = await sink.writeMarker(place.bucket, key, "0", null);
-      const sinks = Array.from({ length: 6 }, () => place.open());
-      const written = await Promise.all(
-        sinks.map((each, index) => each.writeMarker(place.bucket, key, `by ${index}`, version)),
-      );
-      for (const each of sinks) each.close();
-      const winners = written.flatMap((each, index) => (each === null ? [] : [index]));
-      expect(winners).toHaveLength(1);
-      expect((await sink.readMarker(place.bucket, key))?.text).toBe(`by ${winners[0]}`);
-    });
+    if (traits.atomicConditions)
+      it("are replaced by one of several at the same moment", async () => {
+        const version = await sink.writeMarker(place.bucket, key, "0", null);
+        const sinks = Array.from({ length: 6 }, () => place.open());
+        const written = await Promise.all(
+          sinks.map((each, index) => each.writeMarker(place.bucket, key, `by ${index}`, version)),
+        );
+        for (const each of sinks) each.close();
+        const winners = written.flatMap((each, index) => (each === null ? [] : [index]));
+        expect(winners).toHaveLength(1);
+        expect((await sink.readMarker(place.bucket, key))?.text).toBe(`by ${winners[0]}`);
+      });
 
-    it.runIf(traits.needsBuckets)("are not missing where the bucket is", async () => {
-      const bucket = `no-${randomUUID()}`;
-      await expect(sink.readMarker(bucket, key)).rejects.toMatchObject({ code: "SINK_BUCKET_MISSING" });
-      await expect(sink.writeMarker(bucket, key, "1", null)).rejects.toMatchObject({
-        code: "SINK_BUCKET_MISSING",
+    if (traits.needsBuckets)
+      it("are not missing where the bucket is", async () => {
+        const bucket = `no-${randomUUID()}`;
+        await expect(sink.readMarker(bucket, key)).rejects.toMatchObject({ code: "SINK_BUCKET_MISSING" });
+        await expect(sink.writeMarker(bucket, key, "1", null)).rejects.toMatchObject({
+          code: "SINK_BUCKET_MISSING",
+        });
+        await expect(sink.writeMarker(bucket, key, "1", '"v"')).rejects.toMatchObject({
+          code: "SINK_BUCKET_MISSING",
+        });
       });
-      await expect(sink.writeMarker(bucket, key, "1", '"v"')).rejects.toMatchObject({
-        code: "SINK_BUCKET_MISSING",
-      });
-    });
   });
 
   describe("list and read", () => {
@@ -248,10 +249,11 @@ export function itKeepsTheContract(traits: Traits, openPlace: () => Promise<Plac
       });
     });
 
-    it.runIf(traits.needsBuckets)("names a bucket that is missing", async () => {
-      const bucket = `no-${randomUUID()}`;
-      await expect(collect(sink.list(bucket, ""))).rejects.toMatchObject({ code: "SINK_BUCKET_MISSING" });
-    });
+    if (traits.needsBuckets)
+      it("names a bucket that is missing", async () => {
+        const bucket = `no-${randomUUID()}`;
+        await expect(collect(sink.list(bucket, ""))).rejects.toMatchObject({ code: "SINK_BUCKET_MISSING" });
+      });
   });
 
   it("says where a bucket is", () => {

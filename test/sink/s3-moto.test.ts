@@ -1,7 +1,12 @@
-import { suiteFor } from "../support/s3-servers.ts";
 import { openS3Place } from "../support/s3-place.ts";
+import { suiteFor } from "../support/s3-servers.ts";
 import { itKeepsTheContract } from "./contract.ts";
 
 suiteFor("moto", "the contract of sinks in S3", (server) => {
   itKeepsTheContract({ needsBuckets: true, atomicConditions: true }, () => openS3Place(server()));
+});
+
+suiteFor("moto", "the contract of sinks in S3 without conditional writes", (server) => {
+  const options = { conditionalWrites: false };
+  itKeepsTheContract({ needsBuckets: true, atomicConditions: false }, () => openS3Place(server(), options));
 });

@@ -1,10 +1,17 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 
+/** Of the proxy itself: an error of S3, or any headers and body. */
+export type Answer =
+  | { readonly status: number; readonly code: string }
+  | { readonly status: number; readonly headers: Record<string, string>; readonly body: string };
+
 /** What becomes of one request; without a word it is passed on, and its answer passed back. */
 export type Interference =
-  | { readonly answer: { readonly status: number; readonly code: string } }
+  | { readonly answer: Answer }
   | { readonly passOnBody: (body: Buffer) => Buffer }
+  /** The request is held until then. */
+  | { readonly passOnAfter: Promise<unknown> }
   /** The connection is cut: before the request is passed on, or after the server has done what it asked. */
   | { readonly cut: "before" | "after" };
 
@@ -21,22 +28,32 @@ export async function startS3Proxy(
   interfere: (line: string, request: IncomingMessage) => Interference | undefined,
 ): Promise<S3Proxy> {
   const requests: string[] = [];
-  const server = createServer(async (incoming, outgoing) => {
+  const server = createServer((incoming, outgoing) => {
     const line = `${incoming.method} ${incoming.url}`;
     requests.push(line);
-    const interference = interfere(line, incoming);
+    // The client went away, or the server did: then so does the connection.
+    handle(interfere(line, incoming), incoming, outgoing).catch(() => incoming.socket.destroy());
+  });
+
+  async function handle(
+    interference: Interference | undefined,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+  ): Promise<unknown> {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk);
     const body = Buffer.concat(chunks);
     if (interference && "answer" in interference) return answer(outgoing, incoming, interference.answer);
     if (interference && "cut" in interference && interference.cut === "before")
       return incoming.socket.destroy();
+    if (interference && "passOnAfter" in interference) await interference.passOnAfter;
     const changed = interference && "passOnBody" in interference ? interference.passOnBody(body) : body;
-    const response = await passOn(upstream, incoming, changed).catch(() => null);
-    if (!response || (interference && "cut" in interference)) return incoming.socket.destroy();
+    const response = await passOn(upstream, incoming, changed);
+    if (interference && "cut" in interference) return incoming.socket.destroy();
     outgoing.writeHead(response.status, response.headers);
-    outgoing.end(response.body);
-  });
+    return outgoing.end(response.body);
+  }
+
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
@@ -51,15 +68,14 @@ export async function startS3Proxy(
   };
 }
 
-function answer(
-  outgoing: ServerResponse,
-  { method }: IncomingMessage,
-  { status, code }: { status: number; code: string },
-): void {
-  outgoing.writeHead(status, { "content-type": "application/xml" });
-  outgoing.end(
-    method === "HEAD" ? undefined : `<Error><Code>${code}</Code><Message>told by the test</Message></Error>`,
-  );
+function answer(outgoing: ServerResponse, { method }: IncomingMessage, given: Answer): void {
+  const xml = { "content-type": "application/xml" };
+  const { headers, body } =
+    "code" in given
+      ? { headers: xml, body: `<Error><Code>${given.code}</Code><Message>told by the test</Message></Error>` }
+      : given;
+  outgoing.writeHead(given.status, headers);
+  outgoing.end(method === "HEAD" ? undefined : body);
 }
 
 async function passOn(upstream: string, incoming: IncomingMessage, body: Buffer) {

@@ -177,10 +177,12 @@ folder=$1; shift
 "$@" </dev/null 3<&- &
 server=$!
 echo "pid $server"
-{ cat <&3 >/dev/null; kill -KILL "$server" 2>/dev/null; } &
+# Nobody may be there to read what this shell says of the server's death.
+exec >/dev/null 2>&1
+{ cat <&3; kill -KILL "$server"; } &
 watcher=$!
 wait "$server"
-kill "$watcher" 2>/dev/null
+kill "$watcher"
 [ -z "$folder" ] || rm -rf -- "$folder"
 `;
 

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs the S3 servers that the tests start, into ${UPLOADER_TEST_CACHE:-~/.cache/databricks-uploader}:
+# bin/versitygw by Go, and venv-moto/bin/moto_server by Python. What is there already is left alone.
+# A server that cannot be installed is no failure: the reason is kept in {server}.missing there, and the
+# suites that need it name it.
+set -euo pipefail
+
+# The first release whose conditional writes are atomic (versity/versitygw#2288).
+VERSITYGW_VERSION=v1.8.0
+MOTO_SERIES=5.2
+
+cache="${UPLOADER_TEST_CACHE:-$HOME/.cache/databricks-uploader}"
+mkdir -p "$cache/bin"
+
+main() {
+  install versitygw install_versitygw
+  install moto install_moto
+}
+
+# Runs an installer, whose last line of output says why it failed.
+install() {
+  local name=$1 installer=$2 log="$cache/$1.log"
+  if "$installer" >"$log" 2>&1; then
+    rm -f "$cache/$name.missing"
+    return
+  fi
+  local reason
+  reason="$(grep -v '^[[:space:]]*$' "$log" | tail -n 1 || true)"
+  printf '%s\n' "${reason:-its installation failed without a word}" >"$cache/$name.missing"
+  printf '%s is not installed: %s (all of it: %s)\n' "$name" "${reason:-unknown}" "$log" >&2
+}
+
+install_versitygw() {
+  local program="$cache/bin/versitygw"
+  if [ -x "$program" ] && is_wanted_version "$program"; then return; fi
+  command -v go >/dev/null || { echo "Go is not installed"; return 1; }
+  GOBIN="$cache/bin" go install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW_VERSION"
+}
+
+# Go writes a module's version into its binary; without Go the binary is taken for what it was.
+is_wanted_version() {
+  command -v go >/dev/null || return 0
+  go version -m "$1" | grep -q "versitygw[[:space:]]*$VERSITYGW_VERSION"
+}
+
+install_moto() {
+  local venv="$cache/venv-moto"
+  if [ -x "$venv/bin/moto_server" ] && installed_moto "$venv" | grep -q "^$MOTO_SERIES\."; then return; fi
+  command -v python3 >/dev/null || { echo "Python 3 is not installed"; return 1; }
+  rm -rf "$venv"
+  python3 -m venv "$venv" &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "moto[server]==$MOTO_SERIES.*"
+}
+
+installed_moto() {
+  "$1/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("moto"))'
+}
+
+main

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs all of them: lint, types, build, unit, property, contract, end to end.
+# Needs Node.js and npm; the S3 suites also Go (versitygw) and Python (moto). Its last lines name each suite
+# that did not run and why, which with CI=true is a failure, and count the tests.
+# Arguments go to vitest, as in `scripts/test.sh test/sink`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+exec </dev/null
+
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+failed_steps=()
+
+main() {
+  step "install and build" ./scripts/install.sh
+  ./scripts/setup-test-tools.sh
+
+  step lint npm run --silent lint
+  step typecheck npm run --silent typecheck
+  export UPLOADER_TEST_SKIPPED="$work/skipped"
+  step tests npx vitest run --reporter=default --reporter=json --outputFile.json="$work/results.json" "$@"
+  summarise
+}
+
+step() {
+  local name=$1
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" || failed_steps+=("$name")
+}
+
+summarise() {
+  printf '\n'
+  if [ -s "$UPLOADER_TEST_SKIPPED" ]; then
+    sort -u "$UPLOADER_TEST_SKIPPED" | sed 's/^/did not run: /'
+    if [ "${CI:-}" = true ]; then failed_steps+=("suites that did not run"); fi
+  fi
+  local name
+  for name in ${failed_steps[@]+"${failed_steps[@]}"}; do printf 'failed: %s\n' "$name"; done
+  node - "$work/results.json" "${#failed_steps[@]}" <<'JS'
+const { readFileSync } = require("node:fs");
+const [path, failedSteps] = [process.argv[2], Number(process.argv[3])];
+let results = {};
+try { results = JSON.parse(readFileSync(path, "utf8")); } catch {}
+const { numPassedTests: passed = 0, numFailedTests = 0, numPendingTests: skipped = 0 } = results;
+// A step that failed without a failed test, such as lint or a suite that does not load, counts as one.
+const failed = Math.max(numFailedTests, failedSteps);
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exit(failedSteps > 0 || failed > 0 ? 1 : 0);
+JS
+}
+
+main "$@"
