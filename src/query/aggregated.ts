@@ -86,13 +86,16 @@ ORDER BY ${keys}`,
       },
     ],
     // A window ends after @now where it is the window of @now or a later one.
-    firstOpenRow: time && {
-      sql: `SELECT min(${rowid})
+    firstOpenRow:
+      time === null
+        ? null
+        : {
+            sql: `SELECT min(${rowid})
 ${range}
   AND ${time} >= @now - (@now % @window + @window) % @window`,
-      parameters,
-      windowSeconds,
-    },
+            parameters,
+            windowSeconds,
+          },
   };
 }
 
@@ -132,10 +135,13 @@ function groupValue(column: SourceColumn): string {
   return `CASE typeof(${name}) WHEN 'blob' THEN quote(${name}) ELSE CAST(${name} AS TEXT) END`;
 }
 
-/** Subtracted from itself, any number but an infinity is 0. */
+/**
+ * Subtracted from itself, any number but an infinity is 0. Adding 0.0 makes doubles of integers, and 0.0 of
+ * -0.0, so that minima and maxima do not depend on the order of rows.
+ */
 function metricValue(column: SourceColumn): string {
   const name = quoteName(column.name);
-  return `CASE WHEN typeof(${name}) IN ('integer', 'real') AND ${name} - ${name} = 0 THEN CAST(${name} AS REAL) END`;
+  return `CASE WHEN typeof(${name}) IN ('integer', 'real') AND ${name} - ${name} = 0 THEN ${name} + 0.0 END`;
 }
 
 function windowMicros(windowSeconds: number): bigint {

@@ -1,7 +1,7 @@
 import { UploaderError } from "../core/errors.ts";
 import type { Condition, RouteQuery, Scalar, SourceColumn, SourceSchema } from "../core/types.ts";
 import { quoteName } from "../sqlite/names.ts";
-import { createParameters, type Parameters, toSqlNumber } from "./parameters.ts";
+import { createParameters, type Parameters } from "./parameters.ts";
 import { findColumn } from "./source-columns.ts";
 import { joinTerms } from "./sql-text.ts";
 
@@ -159,7 +159,7 @@ function toOperand(operand: unknown, column: SourceColumn, place: string): bigin
   if (!isScalar(operand)) throw invalid(place, `takes text, a number, true, false or null`);
   if (typeof operand !== "string") {
     if (Number.isNaN(operand)) throw invalid(place, "is NaN, which equals nothing");
-    return toSqlNumber(operand);
+    return Number(operand);
   }
   const isNumeric = column.type === "int64" || column.type === "double" || column.type === "boolean";
   return isNumeric ? (readNumber(operand) ?? operand) : operand;

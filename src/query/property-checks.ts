@@ -2,7 +2,7 @@ import { UploaderError } from "../core/errors.ts";
 import type { SqlValue } from "../core/types.ts";
 import { timestampMicros } from "../sqlite/timestamp-micros.ts";
 import { PROPERTY_TYPES } from "./casts.ts";
-import { type Parameters, toSqlNumber, toSqlValue } from "./parameters.ts";
+import { type Parameters, toSqlValue } from "./parameters.ts";
 import type { SchemaField } from "./table-schema.ts";
 
 /** One way for a row to fail. */
@@ -22,7 +22,7 @@ export interface FieldValue {
 /**
  * The checks of one column, each with JSON Schema's meaning: a keyword looks only at values of its kind, so
  * `minimum` at numbers (and times), `pattern` and `maxLength` at text. A null is an absent value, which only
- * `required` refuses; a value that is not of the type fails that check alone.
+ * `required` refuses.
  *
  * @throws {UploaderError} CONFIG_INVALID where a limit of a timestamp is none
  */
@@ -56,7 +56,7 @@ export function checksOf(field: SchemaField, value: FieldValue | null, parameter
       error: `does not match the pattern ${property.pattern}`,
     });
   if (property.maxLength !== undefined && text) {
-    const most = parameters.bind(toSqlNumber(property.maxLength));
+    const most = parameters.bind(property.maxLength);
     // A character takes at least a byte, so few texts need counting.
     checks.push({
       fails: `octet_length(${text}) > ${most} AND character_count(${text}) > ${most}`,
@@ -110,8 +110,8 @@ function notInEnum(field: SchemaField, value: FieldValue, parameters: Parameters
 }
 
 function toLimit(field: SchemaField, limit: number): SqlValue {
-  if (field.property.type !== "timestamp") return toSqlNumber(limit);
-  const micros = timestampMicros(toSqlNumber(limit));
+  if (field.property.type !== "timestamp") return limit;
+  const micros = timestampMicros(limit);
   if (micros === null)
     throw new UploaderError({
       code: "CONFIG_INVALID",

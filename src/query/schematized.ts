@@ -121,7 +121,8 @@ ORDER BY "_rowid"`,
 function nameValue({ name, property }: SchemaField, computed: string[]): FieldValue {
   const column = quoteName(name);
   const stored = `stored_${computed.length}`;
-  computed.push(`${column} AS ${stored}`);
+  // A subquery's column looks for its collation, which only the sensor's program may know.
+  computed.push(`${column} COLLATE BINARY AS ${stored}`);
   if (!property.type) return { stored, cast: stored };
   const cast = `cast_${computed.length}`;
   computed.push(`${PROPERTY_TYPES[property.type].cast(column)} AS ${cast}`);
@@ -130,6 +131,7 @@ function nameValue({ name, property }: SchemaField, computed: string[]): FieldVa
 
 /** Texts that may be null, with commas between those that are not: `concat_ws` skips nulls. */
 function listJson(items: readonly string[]): string {
+  if (items.length === 0) return "''";
   if (items.length <= MAX_ARGUMENTS) return `concat_ws(\n${listLines(["','", ...items])}\n)`;
   return listJson(chunk(items, MAX_ARGUMENTS).map((group) => `nullif(${listJson(group)}, '')`));
 }

@@ -57,7 +57,7 @@ export function resolveTableSchema(
 
 /** The schema of a table that has none: types and NOT NULL as in its DDL, a time in its timestamp column. */
 function deriveSchema(schema: SourceSchema): TableSchema {
-  const properties = schema.columns.map((column) => [column.name, derivedProperty(column)] as const);
+  const properties = schema.columns.map((column) => [column.name, derivedProperty(column, schema)] as const);
   const ddl = schema.columns.map((column) => [column.name, column.declaredType, column.notNull]);
   const hash = createHash("sha256")
     .update(JSON.stringify([ddl, schema.timestampColumn]))
@@ -69,7 +69,8 @@ function deriveSchema(schema: SourceSchema): TableSchema {
   };
 }
 
-function derivedProperty(column: SourceColumn): PropertySchema {
+function derivedProperty(column: SourceColumn, schema: SourceSchema): PropertySchema {
+  if (isSameName(column.name, schema.timestampColumn)) return { type: "timestamp" };
   switch (column.type) {
     case "int64":
       return { type: "integer" };

@@ -1,6 +1,19 @@
+import fc from "fast-check";
 import type { Condition, SourceSchema, SqlValue } from "../../src/core/types.ts";
 import { quoteName } from "../../src/sqlite/names.ts";
 import type { Connection } from "../../src/sqlite/open.ts";
+import { anyValue } from "./tables.ts";
+
+/** One column of each kind that SQLite compares in its own way. */
+export const CONDITION_COLUMNS = {
+  i: "INTEGER",
+  r: "REAL",
+  t: "TEXT COLLATE NOCASE",
+  b: "BLOB",
+  o: "BOOLEAN",
+  d: "DATETIME",
+  n: "",
+};
 
 /** What the language of conditions means, written without SQL: true, false, or null for neither. */
 export function holds(condition: Condition, row: StoredRow): boolean | null {
@@ -76,7 +89,8 @@ function orderOf(cell: StoredCell, operand: string | number | boolean): number |
     if (typeof cell.value !== "string") return null;
     return Buffer.compare(cell.bytes as Buffer, Buffer.from(operand as string));
   }
-  const stored = typeof cell.value === "string" ? numberIn(cell.value) : cell.value;
+  // SQLite reads a number up to the first NUL.
+  const stored = typeof cell.value === "string" ? numberIn(cell.value.replace(/\0.*/s, "")) : cell.value;
   if (typeof stored !== "bigint" && typeof stored !== "number") return null;
   return stored < operandNumber ? -1 : stored > operandNumber ? 1 : 0;
 }
@@ -101,3 +115,62 @@ function all(truths: readonly (boolean | null)[]): boolean | null {
 function any(truths: readonly (boolean | null)[]): boolean | null {
   return not(all(truths.map(not)));
 }
+
+const scalar = fc.oneof(
+  fc.integer({ min: -3, max: 100 }),
+  fc.double({ noNaN: true }),
+  fc.constantFrom(80, 1, 0, 2 ** 53, Infinity, -Infinity, 1e300, 2 ** 63),
+  fc.boolean(),
+  fc.constantFrom(
+    "80",
+    " 8e1 ",
+    "true",
+    "",
+    "Berlin",
+    "berlin",
+    "ERROR",
+    "1e400",
+    "2026-01-01",
+    "9".repeat(25),
+    "80\0",
+  ),
+  fc.string({ unit: "binary", maxLength: 4 }),
+);
+const ordered = scalar.filter((value) => typeof value !== "boolean");
+const comparisons = fc
+  .record(
+    {
+      "=": fc.option(scalar),
+      "!=": fc.option(scalar),
+      "<": ordered,
+      "<=": ordered,
+      ">": ordered,
+      ">=": ordered,
+      in: fc.array(fc.option(scalar), { maxLength: 4 }),
+      not_in: fc.array(fc.option(scalar), { maxLength: 4 }),
+    },
+    { requiredKeys: [] },
+  )
+  .filter((value) => Object.keys(value).length > 0);
+const conditions = fc.letrec<{ condition: Condition; column: Condition }>((tie) => ({
+  column: fc
+    .tuple(
+      fc.constantFrom(...Object.keys(CONDITION_COLUMNS), "T", "R"),
+      fc.oneof(fc.option(scalar), comparisons),
+    )
+    .map(([name, value]) => ({ [name]: value }) as Condition),
+  condition: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    tie("column"),
+    fc.tuple(tie("column"), tie("column")).map(([one, other]) => ({ ...one, ...other })),
+    tie("condition").map((inner) => ({ $not: inner })),
+    fc.array(tie("condition"), { minLength: 1, maxLength: 3 }).map((parts) => ({ $or: parts })),
+    fc.array(tie("condition"), { minLength: 1, maxLength: 3 }).map((parts) => ({ $and: parts })),
+  ),
+}));
+
+/** Any condition on those columns. */
+export const anyCondition = conditions.condition;
+
+/** A row of those columns. */
+export const anyRow = fc.tuple(...Object.keys(CONDITION_COLUMNS).map(() => anyValue));

@@ -84,6 +84,14 @@ export function insertRows(db: Connection, schema: SourceSchema, rows: readonly 
   }
 }
 
+/** Gives the columns declared COLLATE RTRIM a collation that only the sensor's program has. */
+export function loseCollation(db: Connection): void {
+  db.unsafeMode();
+  db.pragma("writable_schema = ON");
+  db.exec("UPDATE sqlite_schema SET sql = replace(sql, 'RTRIM', 'ICU_DE')");
+  db.pragma("writable_schema = RESET");
+}
+
 /** What a route selects of a range, by the names of its columns, in its order. */
 export function readRoute(db: Connection, route: RouteQuery, range: RowRange = ALL_ROWS): Row[] {
   const rows = db
@@ -113,7 +121,7 @@ export const anyValue: fc.Arbitrary<Stored> = fc.oneof(
   fc.constantFrom(2n ** 53n, 2n ** 53n + 1n, -(2n ** 63n), 2n ** 63n - 1n, 1_767_225_600n),
   { weight: 3, arbitrary: fc.double() },
   fc.constantFrom(Infinity, -Infinity, Number.NaN, -0, 1e308, 9.3e18, 80.5, 0.1 + 0.2),
-  { weight: 2, arbitrary: fc.string({ unit: "binary", maxLength: 12 }).map((text) => text.toWellFormed()) },
+  { weight: 2, arbitrary: fc.string({ unit: "binary", maxLength: 12 }) },
   fc.constantFrom("", "\0", "80\0", "true", "80", " 8e1 ", "8.5", "1e400", "ERROR", "Berlin", "9".repeat(25)),
   fc.constantFrom(
     "2026-01-01T00:00:00Z",
