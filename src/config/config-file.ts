@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { CREDENTIAL_MESSAGE, credentialName, looksLikeCredential } from "./credentials.ts";
-import { formatKey, type Problem } from "./problems.ts";
-import type { Setting } from "./setting.ts";
+import { formatKey, MOST_SHOWN, type Problem } from "./problems.ts";
 import { CONFIG_FILE, DEFAULT_CONFIG_NAME, SETTING_ENTRIES } from "./setting-table.ts";
 import { closestName } from "./suggestion.ts";
 import { isMapping } from "./value-shapes.ts";
@@ -47,18 +46,44 @@ export function loadConfigFile(input: ConfigFileInput, problems: Problem[]): Con
 
 /** Reports keys that are no settings, sections that are none, and credentials wherever they stand. */
 export function checkKeys(file: YamlFile, problems: Problem[]): void {
-  const report = (path: readonly string[], message: string): void => {
-    problems.push({ key: formatKey(path), message, origin: `${file.path}:${file.lineOf(path)}` });
+  const report: ReportKey = (path, message, suggest) => {
+    // Looking for the nearest name takes its time, and past this many nobody sees it.
+    const suggestion = suggest && problems.length < MOST_SHOWN ? suggestionFor(path) : "";
+    problems.push({
+      key: formatKey(path),
+      message: message + suggestion,
+      origin: `${file.path}:${file.lineOf(path)}`,
+    });
   };
   checkSection(file.root, [], report);
 }
 
-type ReportKey = (path: readonly string[], message: string) => void;
+type ReportKey = (path: readonly string[], message: string, suggest?: boolean) => void;
 
 const YAML_SETTINGS = new Map(
   SETTING_ENTRIES.flatMap(([, setting]) => (setting.yaml === null ? [] : [[setting.yaml, setting] as const])),
 );
 const SECTIONS = new Set([...YAML_SETTINGS.keys()].flatMap(sectionsOf));
+
+const YAML_NAMES = [...YAML_SETTINGS.keys(), ...SECTIONS];
+
+/** By section (empty for the root): the names in it by their last segments. */
+const NEIGHBOURS = new Map(
+  ["", ...SECTIONS].map((section) => [
+    section,
+    new Map(
+      YAML_NAMES.filter((name) => (sectionsOf(name).at(-1) ?? "") === section).map((name) => [
+        lastSegment(name),
+        name,
+      ]),
+    ),
+  ]),
+);
+
+/** The names by everything that they might be called; of two with one synonym the first. */
+const SYNONYMS = new Map(
+  YAML_NAMES.flatMap((name) => [...synonymsOf(name)].map((word) => [word, name] as const)).reverse(),
+);
 
 /** Below these, keys are names of columns, and a column may be called anything. */
 const COLUMN_NAMES_BELOW = new Set(["emergency.filter", "schematized.schema"]);
@@ -77,7 +102,7 @@ function checkSection(section: unknown, path: readonly string[], report: ReportK
     else if (SECTIONS.has(name)) checkSection(value, inner, report);
     else if (COLUMN_NAMES_BELOW.has(name)) continue;
     else {
-      if (!YAML_SETTINGS.has(name)) report(inner, `is not a setting${suggestionFor(inner)}`);
+      if (!YAML_SETTINGS.has(name)) report(inner, "is not a setting", true);
       refuseCredentials(value, inner, report);
     }
   }
@@ -94,26 +119,24 @@ function refuseCredentials(value: unknown, path: readonly string[], report: Repo
 
 /** The setting that was meant: a neighbour, one of another section, or one by its variable's or flag's name. */
 function suggestionFor(path: readonly string[]): string {
-  const parent = path.slice(0, -1).join(".");
   const word = path.at(-1) as string;
-  const neighbours = new Map<string, string>();
-  const others = new Map<string, string>();
-  for (const name of [...YAML_SETTINGS.keys(), ...SECTIONS]) {
-    const last = name.split(".").at(-1) as string;
-    if (sectionsOf(name).at(-1) === (parent === "" ? undefined : parent)) neighbours.set(last, name);
-    for (const synonym of synonyms(name, YAML_SETTINGS.get(name)))
-      if (!others.has(synonym)) others.set(synonym, name);
-  }
-  for (const names of [neighbours, others]) {
-    const closest = closestName(word, names.keys());
-    if (closest !== null) return `; did you mean ${names.get(closest)}?`;
+  for (const names of [NEIGHBOURS.get(path.slice(0, -1).join(".")), SYNONYMS]) {
+    const closest = names && closestName(word, names.keys());
+    if (closest) return `; did you mean ${names.get(closest)}?`;
   }
   return "";
 }
 
-function synonyms(name: string, setting: Setting<unknown> | undefined): string[] {
-  const flags = setting?.flag ? [setting.flag.replaceAll("-", "_")] : [];
-  return [name.split(".").at(-1) as string, name.replaceAll(".", "_"), ...(setting?.env ?? []), ...flags];
+function* synonymsOf(name: string): Iterable<string> {
+  yield lastSegment(name);
+  yield name.replaceAll(".", "_");
+  const setting = YAML_SETTINGS.get(name);
+  yield* setting?.env ?? [];
+  if (setting?.flag) yield setting.flag.replaceAll("-", "_");
+}
+
+function lastSegment(name: string): string {
+  return name.split(".").at(-1) as string;
 }
 
 function sectionsOf(name: string): string[] {

@@ -4,14 +4,20 @@ import { resolveSetting } from "./layers.ts";
 import { type Problem, throwIfAny } from "./problems.ts";
 import { SETTINGS } from "./setting-table.ts";
 
+export interface ControlDatabase {
+  /** Absolute. */
+  readonly path: string;
+  /** Whether it is `pipeline_db`, which is ours to make, rather than the sensor's database. */
+  readonly isOurs: boolean;
+}
+
 /**
  * The database with the control tables, for programs that need nothing else: `pipeline_db`, else `sqlite`,
  * from the environment or the file. Other settings may be wrong or missing.
  *
- * @returns an absolute path
  * @throws {UploaderError} CONFIG_INVALID where it is wrong, or the file is; USAGE where nothing names it
  */
-export function loadDatabasePath(input: ConfigFileInput): string {
+export function loadControlDatabase(input: ConfigFileInput): ControlDatabase {
   const problems: Problem[] = [];
   const { file, broken } = loadConfigFile(input, problems);
   const layers = { argv: {}, env: input.env, file, cwd: input.cwd };
@@ -25,5 +31,5 @@ export function loadDatabasePath(input: ConfigFileInput): string {
       message: "No database is named.",
       hint: "Name it with --db FILE, in SQLITE_PATH, or as sqlite in a file that --config names.",
     });
-  return path;
+  return { path, isOurs: pipelineDb.value !== null && pipelineDb.value !== sqlite.value };
 }

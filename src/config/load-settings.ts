@@ -28,7 +28,10 @@ const BYTES_PER_MB = 1024 * 1024;
  */
 export function loadSettings({ argv, env, cwd, hostname, readFile = readBounded }: SettingsInput): Settings {
   const problems: Problem[] = [];
-  const { file, broken } = loadConfigFile({ configPath: argv[CONFIG_FILE.flag], env, cwd, readFile }, problems);
+  const { file, broken } = loadConfigFile(
+    { configPath: argv[CONFIG_FILE.flag], env, cwd, readFile },
+    problems,
+  );
   if (file) checkKeys(file, problems);
   const layers: Layers = { argv, env, file, cwd };
   const resolved = resolveSettings(layers, problems);
@@ -93,11 +96,7 @@ function checkTogether(resolved: ResolvedSettings, hostname: string, problems: P
     if (timestampColumn.from === "default")
       add(settingKey(SETTINGS.timestampColumn), needed, autoDetection.origin);
   }
-  if (
-    outboxMaxMb.value < batchSizeMb.value &&
-    outboxMaxMb.valid &&
-    batchSizeMb.valid
-  )
+  if (outboxMaxMb.value < batchSizeMb.value && outboxMaxMb.valid && batchSizeMb.valid)
     add(
       settingKey(SETTINGS.outboxMaxMb),
       `is ${outboxMaxMb.value}, too small for one object of ${settingKey(SETTINGS.batchSizeMb)} ${batchSizeMb.value}`,

@@ -13,7 +13,7 @@ export interface Problem {
 export type Report = (path: readonly PropertyKey[], message: string) => void;
 
 /** A file with a thousand mistakes is a wrong file; nobody reads past this many lines. */
-const MOST_SHOWN = 50;
+export const MOST_SHOWN = 50;
 
 /** Longer values are not shown: what is long may be a key that was put in the wrong place. */
 const LONGEST_SHOWN = 32;

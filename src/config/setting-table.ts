@@ -1,6 +1,8 @@
 import type { Condition } from "../core/types.ts";
+import * as name from "./name-kinds.ts";
 import { type Setting, setting } from "./setting.ts";
 import { COMPRESSIONS, LOG_LEVELS, type LogLevel, SSE_MODES, STORAGE_CLASSES } from "./settings.ts";
+import * as structure from "./structure-kinds.ts";
 import * as kind from "./value-kinds.ts";
 
 export const DEFAULT_CONFIG_NAME = "databricks-uploader-config.yaml";
@@ -10,7 +12,8 @@ export const CONFIG_FILE = {
   env: "CONFIG_PATH",
   flag: "config",
   defaultText: `\`${DEFAULT_CONFIG_NAME}\` in the working folder, if it is there`,
-  description: "The YAML file with the settings below",
+  description:
+    "The YAML file with the settings below; its paths, and those among the defaults, are relative to it",
 } as const;
 
 const DAY_SECONDS = 86_400;
@@ -32,7 +35,7 @@ export const SETTINGS = {
     yaml: "sqlite_table",
     env: ["SQLITE_TABLE_NAME"],
     flag: "table",
-    kind: kind.tables(),
+    kind: name.tables(),
     default: null,
     defaultText: "the only candidate",
     description:
@@ -124,11 +127,11 @@ export const SETTINGS = {
   region: setting({
     yaml: "s3_configuration.region",
     env: ["S3_REGION", "AWS_REGION"],
-    kind: kind.region(),
+    kind: name.region(),
     default: null,
     defaultText: "required for S3",
     description:
-      "The region of the buckets. For a folder it is only part of the names, `local` by default, and AWS_REGION is not looked at",
+      "The region of the buckets. For a folder it is only part of the names, `local` by default, and AWS_REGION does not count",
   }),
   prefix: setting({
     yaml: "s3_configuration.prefix",
@@ -153,7 +156,7 @@ export const SETTINGS = {
   endpoint: setting({
     yaml: "s3_configuration.endpoint",
     env: ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"],
-    kind: kind.endpoint(),
+    kind: name.endpoint(),
     default: null,
     defaultText: "AWS's own",
     description: "The URL of another server that speaks S3",
@@ -200,7 +203,7 @@ export const SETTINGS = {
   }),
   emergencyFilter: setting({
     yaml: "emergency.filter",
-    kind: kind.condition(),
+    kind: structure.condition(),
     default: DEFAULT_FILTER,
     defaultText: "`{anomaly_flag: 1}`",
     description:
@@ -214,7 +217,7 @@ export const SETTINGS = {
   }),
   schema: setting({
     yaml: "schematized.schema",
-    kind: kind.schemaOrPath(),
+    kind: structure.schemaOrPath(),
     default: null,
     defaultText: "derived from each table's DDL",
     description:
@@ -222,7 +225,7 @@ export const SETTINGS = {
   }),
   enrich: setting({
     yaml: "schematized.enrich",
-    kind: kind.constants(),
+    kind: structure.constants(),
     default: {},
     defaultText: "none",
     description: "Columns with a constant value that schematized rows get, such as the site of this node",
@@ -235,14 +238,14 @@ export const SETTINGS = {
   }),
   groupBy: setting({
     yaml: "aggregated.group_by",
-    kind: kind.columns(),
+    kind: name.columns(),
     default: null,
     defaultText: "sensor id and location, where there are such columns",
     description: "The columns that rows are grouped by within a window; an empty list makes one group",
   }),
   metrics: setting({
     yaml: "aggregated.metrics",
-    kind: kind.columns(),
+    kind: name.columns(),
     default: null,
     defaultText: "every numeric column that is not a flag, a key or a coordinate",
     description: "The columns that figures are made of",
@@ -287,7 +290,7 @@ function bucket(type: string) {
   return setting({
     yaml: `s3_configuration.buckets.${type}`,
     env: [`S3_BUCKET_${type.toUpperCase()}`],
-    kind: kind.bucketName(),
+    kind: name.bucketName(),
     default: null,
     defaultText: `\`{prefix}-databricks-${type}-{region}\``,
     description: `The bucket of pipeline type ${type}`,

@@ -48,6 +48,10 @@ export function parseTableSchema(value: unknown, report: Report): TableSchema | 
 function parseProperties(value: unknown, report: Report): Record<string, PropertySchema> {
   // Without a prototype, so that a look-up of a column "constructor" finds nothing.
   const properties: Record<string, PropertySchema> = Object.create(null);
+  if (value === undefined) {
+    report(["properties"], "is required: a mapping of columns to what must hold for them");
+    return properties;
+  }
   if (!isMapping(value)) {
     report(
       ["properties"],

@@ -23,10 +23,10 @@ const MAX_BYTES = 256 * 1024;
 const MAX_DEPTH = 64;
 
 /**
- * Reads a YAML or JSON file. Anything that a configuration has no use for is a problem: several documents,
- * tags, duplicate keys, aliases that blow up, more than 256 KiB.
+ * Reads a YAML or JSON file. Anything that a configuration has no use for goes to `problems`: several
+ * documents, tags, duplicate keys, aliases that blow up, more than 256 KiB.
  *
- * @returns null where it cannot be read or has a problem, which is then among `problems`
+ * @returns null where it cannot be read or parsed; one with other problems is there to be checked further
  */
 export function loadYamlFile(
   path: string,
@@ -38,7 +38,6 @@ export function loadYamlFile(
     const key = inner.length === 0 ? subject.key : formatKey([...subject.prefix, ...inner]);
     problems.push({ key, message, origin: line === undefined ? path : `${path}:${line}` });
   };
-  const before = problems.length;
   const text = readText(path, read, add);
   if (text === null) return null;
 
@@ -52,7 +51,7 @@ export function loadYamlFile(
   const document = composeDocument(tokens, text.length, (message, offset) => add(message, lineAt(offset)));
   if (!document) return null;
   const values = plainValues(document, lineAt, (inner, message, line) => add(message, line, inner));
-  return problems.length > before ? null : { ...values, path };
+  return values && { ...values, path };
 }
 
 /** Reads a file whole, but never more of it than a little past the limit: it may be a device or a pipe. */
@@ -150,7 +149,7 @@ const FAULTS: Partial<Record<ErrorCode, string>> = {
   BAD_DIRECTIVE: "a line that begins with % is a YAML directive, and not one that is known",
   BAD_DQ_ESCAPE:
     "unknown escape in a text in double quotes; a backslash is written \\\\ there, or use single quotes",
-  BAD_INDENT: "the indentation does not fit the lines above",
+  BAD_INDENT: "the indentation does not fit the lines above, or a bracket there is still open",
   BAD_SCALAR_START: "a value that begins with this character needs quotes",
   BLOCK_AS_IMPLICIT_KEY: "a second `key:` on this line; indent it below, or put the value in quotes",
   MISSING_CHAR: "a quote, bracket, comma, colon or blank is missing",

@@ -33,15 +33,18 @@ interface Place {
 
 /**
  * A document without syntax errors as plain values. Integers that a double cannot hold, duplicate keys,
- * `__proto__`, unknown and exploding aliases are reported and left out.
+ * `__proto__` and unknown aliases are reported; the rest is there all the same, so that it can be checked too.
+ *
+ * @returns null where aliases explode, which is reported
  */
 export function plainValues(
   document: Document.Parsed,
   lineAt: (offset: number) => number,
   report: ReportAt,
-): PlainValues {
+): PlainValues | null {
   const walk: Walk = { lineAt, report, lines: new Map(), anchors: new Map(), values: 0 };
   const root = plain(document.contents, { path: [], line: 1, aliased: false }, walk) ?? null;
+  if (walk.values > MAX_VALUES) return null;
   const lineOf = (path: readonly PropertyKey[]): number => {
     for (let length = path.length; length > 0; length--) {
       const line = walk.lines.get(pathId(path.slice(0, length)));
@@ -111,14 +114,13 @@ function plainList(items: readonly unknown[], place: Place, walk: Walk): unknown
 
 function plainScalar(value: unknown, { path, line }: Place, walk: Walk): unknown {
   if (typeof value !== "bigint") return value;
-  const number = Number(value);
-  if (Number.isSafeInteger(number)) return number;
-  walk.report(
-    path,
-    "is a whole number beyond 2^53, which cannot be kept exactly; put quotes around it if it is a text",
-    line,
-  );
-  return undefined;
+  if (!Number.isSafeInteger(Number(value)))
+    walk.report(
+      path,
+      "is a whole number beyond 2^53, which cannot be kept exactly; put quotes around it if it is a text",
+      line,
+    );
+  return Number(value);
 }
 
 function lineOfNode(node: Node | null, place: Place, walk: Walk): number {

@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -8,45 +7,127 @@ import { CONFIG, problemsOf } from "./configuration.ts";
 
 const KIB = 1024;
 const bomb = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-  .concat(Array.from({ length: 8 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(10).fill(`*a${i}`).join(", ")}]`))
+  .concat(
+    Array.from({ length: 8 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(10).fill(`*a${i}`).join(", ")}]`),
+  )
   .join("\n");
-const invalid = (line: number, what: string): string => `configuration file: is not valid: ${what} (${CONFIG}:${line})`;
+const invalid = (line: number, what: string): string =>
+  `configuration file: is not valid: ${what} (${CONFIG}:${line})`;
 
 test.each([
-  ["a bracket that stays open", "a:\n  b: [1, 2\n", invalid(3, "a quote, bracket, comma, colon or blank is missing")],
-  ["a quote that stays open", 'a: 1\nb: "x\n', invalid(3, "a quote, bracket, comma, colon or blank is missing")],
+  [
+    "a bracket that stays open",
+    "a:\n  b: [1, 2\n",
+    invalid(3, "the indentation does not fit the lines above, or a bracket there is still open"),
+  ],
+  [
+    "a quote that stays open",
+    'a: 1\nb: "x\n',
+    invalid(3, "a quote, bracket, comma, colon or blank is missing"),
+  ],
   ["a tab", "a:\n\tb: 1\n", invalid(2, "a tab is used for indentation; use blanks")],
-  ["two colons", "a: b: c", invalid(1, "a second `key:` on this line; indent it below, or put the value in quotes")],
-  ["a backslash", 'sqlite: "C:\\data"', invalid(1, "unknown escape in a text in double quotes; a backslash is written \\\\ there, or use single quotes")],
-  ["a custom tag", "a: 1\nb: !secret x", invalid(2, "tags (!name) are not allowed; put quotes around a text that begins with !")],
-  ["a tag that other parsers run", "a: !!js/function 'x'", invalid(1, "tags (!name) are not allowed; put quotes around a text that begins with !")],
+  [
+    "two colons",
+    "a: b: c",
+    invalid(1, "a second `key:` on this line; indent it below, or put the value in quotes"),
+  ],
+  [
+    "a backslash",
+    'sqlite: "C:\\data"',
+    invalid(
+      1,
+      "unknown escape in a text in double quotes; a backslash is written \\\\ there, or use single quotes",
+    ),
+  ],
+  [
+    "a custom tag",
+    "a: 1\nb: !secret x",
+    invalid(2, "tags (!name) are not allowed; put quotes around a text that begins with !"),
+  ],
+  [
+    "a tag that other parsers run",
+    "a: !!js/function 'x'",
+    invalid(1, "tags (!name) are not allowed; put quotes around a text that begins with !"),
+  ],
   ["a key that is a list", "? [a]\n: b", invalid(1, "a key must be plain text")],
-  ["a second document", "a: 1\n---\nb: 2", `configuration file: holds more than one YAML document; keep one (${CONFIG}:2)`],
+  [
+    "a second document",
+    "a: 1\n---\nb: 2",
+    `configuration file: holds more than one YAML document; keep one (${CONFIG}:2)`,
+  ],
   ["a text", "sqlite=a.db", `configuration file: must hold keys and values (\`key: value\`) (${CONFIG}:1)`],
   ["a list", "- a", `configuration file: must hold keys and values (\`key: value\`) (${CONFIG}:1)`],
   ["__proto__", "__proto__: {interval: 1}", `__proto__: is not allowed as a key (${CONFIG}:1)`],
-  ["__proto__ deep down", "emergency:\n  filter:\n    __proto__: 1", `emergency.filter.__proto__: is not allowed as a key (${CONFIG}:3)`],
-  ["a duplicate", "interval: 1\nnode_id: n\ninterval: 2", `interval: is there twice; the first is on line 1 (${CONFIG}:3)`],
+  [
+    "__proto__ deep down",
+    "emergency:\n  filter:\n    __proto__: 1",
+    `emergency.filter.__proto__: is not allowed as a key (${CONFIG}:3)`,
+  ],
+  [
+    "a duplicate",
+    "interval: 1\nnode_id: n\ninterval: 2",
+    `interval: is there twice; the first is on line 1 (${CONFIG}:3)`,
+  ],
   ["a merge key", "a: &a {interval: 1}\n<<: *a", `a: is not a setting (${CONFIG}:1)`],
-  ["an alias of nothing", "node_id: *x", `node_id: is an alias (*name) of an anchor that is not there; put quotes around a text that begins with * (${CONFIG}:1)`],
-  ["an integer beyond 2^53", "emergency:\n  filter: {id: 9007199254740993}", `emergency.filter.id: is a whole number beyond 2^53, which cannot be kept exactly; put quotes around it if it is a text (${CONFIG}:2)`],
-  ["an alias bomb", bomb, `configuration file: stands for more than 20000 values, or nests too deep, once its aliases are followed (${CONFIG}:5)`],
-  ["an alias of itself", "a: &a [*a]", `configuration file: stands for more than 20000 values, or nests too deep, once its aliases are followed (${CONFIG}:1)`],
-  ["too many values", Array(21 * KIB).fill("- a").join("\n"), `configuration file: stands for more than 20000 values, or nests too deep, once its aliases are followed (${CONFIG}:20000)`],
-  ["a huge file", `a: ${"x".repeat(300 * KIB)}`, `configuration file: is larger than 256 KiB, too much for a configuration (${CONFIG})`],
-  ["deep lists", "[".repeat(200 * KIB), `configuration file: is nested deeper than 64 levels (${CONFIG}:1)`],
-  ["deep mappings", "{a: ".repeat(50 * KIB), `configuration file: is nested deeper than 64 levels (${CONFIG}:1)`],
-  ["deep block lists", "- ".repeat(100 * KIB), `configuration file: is nested deeper than 64 levels (${CONFIG}:1)`],
+  [
+    "an alias of nothing",
+    "node_id: *x",
+    `node_id: is an alias (*name) of an anchor that is not there; put quotes around a text that begins with * (${CONFIG}:1)`,
+  ],
+  [
+    "an integer beyond 2^53",
+    "emergency:\n  filter: {id: 9007199254740993}",
+    `emergency.filter.id: is a whole number beyond 2^53, which cannot be kept exactly; put quotes around it if it is a text (${CONFIG}:2)`,
+  ],
+  [
+    "an alias bomb",
+    bomb,
+    `configuration file: stands for more than 20000 values, or nests too deep, once its aliases are followed (${CONFIG}:5)`,
+  ],
+  [
+    "an alias of itself",
+    "a: &a [*a]",
+    `configuration file: stands for more than 20000 values, or nests too deep, once its aliases are followed (${CONFIG}:1)`,
+  ],
+  [
+    "too many values",
+    Array(21 * KIB)
+      .fill("- a")
+      .join("\n"),
+    `configuration file: stands for more than 20000 values, or nests too deep, once its aliases are followed (${CONFIG}:20000)`,
+  ],
+  [
+    "a huge file",
+    `a: ${"x".repeat(300 * KIB)}`,
+    `configuration file: is larger than 256 KiB, too much for a configuration (${CONFIG})`,
+  ],
+  ["deep lists", "[".repeat(50 * KIB), `configuration file: is nested deeper than 64 levels (${CONFIG}:1)`],
+  [
+    "deep mappings",
+    "{a: ".repeat(50 * KIB),
+    `configuration file: is nested deeper than 64 levels (${CONFIG}:1)`,
+  ],
+  [
+    "deep block lists",
+    "- ".repeat(100 * KIB),
+    `configuration file: is nested deeper than 64 levels (${CONFIG}:1)`,
+  ],
   ["deep keys", "? ".repeat(100 * KIB), `configuration file: is nested deeper than 64 levels (${CONFIG}:1)`],
 ])("%s ends in a clear error", (_name, yaml, line) => {
   expect(problemsOf({ yaml })[0]).toBe(line);
 });
 
-test("many keys do not take long", () => {
-  const yaml = Array.from({ length: 15_000 }, (_, index) => `interva${index}: 1`).join("\n");
-  const started = performance.now();
-  expect(problemsOf({ yaml })).toHaveLength(51);
-  expect(performance.now() - started).toBeLessThan(10_000);
+test("what can be read beside it is checked too", () => {
+  const yaml =
+    "interval: 1\ninterval: 2\nnode_id: 5\nmax_batch_size: 99999999999999999999\n__proto__: 1\nx: 1";
+  expect(problemsOf({ yaml })).toEqual([
+    `interval: is there twice; the first is on line 1 (${CONFIG}:2)`,
+    expect.stringMatching(/^max_batch_size: is a whole number beyond 2\^53/),
+    `__proto__: is not allowed as a key (${CONFIG}:5)`,
+    `x: is not a setting (${CONFIG}:6)`,
+    expect.stringMatching(/^node_id: must be a name for this machine, not 5/),
+    expect.stringMatching(/^max_batch_size: must be a whole number from 1 to 100000000/),
+  ]);
 });
 
 test("a prototype is not changed", () => {
@@ -79,7 +160,7 @@ test("what is named and cannot be read is named, with what else is wrong; what o
   ]);
 });
 
-test("folders, devices and pipes do not hang or crash it", () => {
+test("folders and devices do not hang or crash it", () => {
   const folder = mkdtempSync(join(tmpdir(), "config-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const load = (path: string) => () =>
@@ -88,13 +169,7 @@ test("folders, devices and pipes do not hang or crash it", () => {
   expect(problemsOf({}, load("/dev/zero"))).toEqual([
     "configuration file: is larger than 256 KiB, too much for a configuration (/dev/zero)",
   ]);
-  expect(problemsOf({}, load("/dev/null/x"))).toEqual(["configuration file: there is no such file (/dev/null/x)"]);
-
-  writeFileSync(join(folder, "a.yaml"), "interval: 5");
-  const script = `
-    import { loadSettings } from ${JSON.stringify(new URL("../../src/config/load-settings.ts", import.meta.url).href)};
-    const argv = { config: "/dev/stdin", sqlite: "a.db", directory: "x" };
-    console.log(loadSettings({ argv, env: {}, cwd: "/", hostname: "h" }).intervalSeconds);`;
-  const args = ["--import", "tsx", "--input-type=module", "-e", script];
-  expect(execFileSync(process.execPath, args, { input: "interval: 5", encoding: "utf8" })).toBe("5\n");
+  expect(problemsOf({}, load("/dev/null/x"))).toEqual([
+    "configuration file: there is no such file (/dev/null/x)",
+  ]);
 });

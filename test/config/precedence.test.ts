@@ -90,7 +90,12 @@ const cases: readonly Case[] = [
     fallback: 50 * 1024 ** 2,
     yaml: ["s3_batch_size_mb: 0.5", 512 * 1024],
   },
-  { name: "s3_compression", read: ({ compression }) => compression, fallback: "snappy", yaml: ["s3_compression: none", "none"] },
+  {
+    name: "s3_compression",
+    read: ({ compression }) => compression,
+    fallback: "snappy",
+    yaml: ["s3_compression: none", "none"],
+  },
   bucket("raw"),
   bucket("schematized"),
   bucket("aggregated"),
@@ -121,7 +126,10 @@ const cases: readonly Case[] = [
     name: "schematized.enrich",
     read: ({ queries }) => queries.schematized.enrich,
     fallback: {},
-    yaml: ["schematized: {enrich: {site: plant-1, line: 7, live: true}}", { site: "plant-1", line: 7, live: true }],
+    yaml: [
+      "schematized: {enrich: {site: plant-1, line: 7, live: true}}",
+      { site: "plant-1", line: 7, live: true },
+    ],
   },
   {
     name: "aggregated.window",
@@ -176,7 +184,9 @@ describe.each(cases)("$name", ({ read, fallback, yaml, env = [], flag }) => {
 
   test("an empty variable counts as unset", () => {
     const empty = Object.fromEntries(env.map(([name], index) => [name, index % 2 === 0 ? "" : "  \r"]));
-    expect(read(localSettingsOf({ env: empty, ...(yaml && { yaml: yaml[0] }) }))).toEqual(yaml ? yaml[1] : fallback);
+    expect(read(localSettingsOf({ env: empty, ...(yaml && { yaml: yaml[0] }) }))).toEqual(
+      yaml ? yaml[1] : fallback,
+    );
   });
 });
 
@@ -214,7 +224,9 @@ test.each([
   ["2 h", 7200],
   ["1d", 86_400],
 ])("a window of %s is %d seconds", (given, seconds) => {
-  expect(localSettingsOf({ yaml: `aggregated: {window: ${given}}` }).queries.aggregated.windowSeconds).toBe(seconds);
+  expect(localSettingsOf({ yaml: `aggregated: {window: ${given}}` }).queries.aggregated.windowSeconds).toBe(
+    seconds,
+  );
 });
 
 describe("the file", () => {
@@ -222,7 +234,8 @@ describe("the file", () => {
 
   test("is --config, else CONFIG_PATH, else the default name", () => {
     const given = { files, yaml: "node_id: default" };
-    const node = (argv: object, env: Record<string, string>) => localSettingsOf({ ...given, argv: { ...argv }, env }).nodeId;
+    const node = (argv: object, env: Record<string, string>) =>
+      localSettingsOf({ ...given, argv: { ...argv }, env }).nodeId;
     expect(node({}, {})).toBe("default");
     expect(node({}, { CONFIG_PATH: "" })).toBe("default");
     expect(node({}, { CONFIG_PATH: "b.yaml" })).toBe("b");
@@ -246,11 +259,16 @@ describe("the file", () => {
 
   test("may have sections and keys without a value", () => {
     const yaml = "emergency:\naggregated:\n  window:\nnode_id:\n";
-    expect(localSettingsOf({ yaml })).toMatchObject({ nodeId: "machine-1", queries: { aggregated: { windowSeconds: 60 } } });
+    expect(localSettingsOf({ yaml })).toMatchObject({
+      nodeId: "machine-1",
+      queries: { aggregated: { windowSeconds: 60 } },
+    });
   });
 
   test("may use anchors, and be JSON", () => {
-    expect(localSettingsOf({ yaml: "aggregated: {group_by: &g [a, b], metrics: *g}" }).queries.aggregated).toEqual({
+    expect(
+      localSettingsOf({ yaml: "aggregated: {group_by: &g [a, b], metrics: *g}" }).queries.aggregated,
+    ).toEqual({
       windowSeconds: 60,
       groupBy: ["a", "b"],
       metrics: ["a", "b"],
@@ -266,5 +284,7 @@ describe("the file", () => {
 });
 
 test("a pipeline_db that is the source database is no other file", () => {
-  expect(localSettingsOf({ argv: { sqlite: "x/../a.db", "pipeline-db": "./a.db" } }).pipelineDbPath).toBeNull();
+  expect(
+    localSettingsOf({ argv: { sqlite: "x/../a.db", "pipeline-db": "./a.db" } }).pipelineDbPath,
+  ).toBeNull();
 });

@@ -98,7 +98,9 @@ s3_configuration:
   ])("an endpoint %s is refused and not shown", (endpoint) => {
     const [line, ...others] = problems("", { S3_PREFIX: "p", S3_REGION: "r", AWS_ENDPOINT_URL_S3: endpoint });
     expect(others).toEqual([]);
-    expect(line).toMatch(/^s3_configuration\.endpoint: must .* \(environment variable AWS_ENDPOINT_URL_S3\)$/);
+    expect(line).toMatch(
+      /^s3_configuration\.endpoint: must .* \(environment variable AWS_ENDPOINT_URL_S3\)$/,
+    );
     expect(line).not.toContain("hunter2");
   });
 });
@@ -119,14 +121,19 @@ describe("a folder", () => {
 
   test("--directory alone turns S3 off, OUTPUT_DIRECTORY does not", () => {
     const env = { S3_ENABLED: "true", S3_PREFIX: "p", S3_REGION: "r" };
-    expect(sinkOf("", env, { directory: "out" })).toMatchObject({ kind: "directory", directory: "/work/folder/out" });
+    expect(sinkOf("", env, { directory: "out" })).toMatchObject({
+      kind: "directory",
+      directory: "/work/folder/out",
+    });
     expect(sinkOf("", { ...env, OUTPUT_DIRECTORY: "out" })).toMatchObject({ kind: "s3" });
   });
 
   test("has the buckets' names, but AWS_REGION is not part of them", () => {
     const env = { S3_ENABLED: "0", AWS_REGION: "eu-west-1" };
     expect(sinkOf("", env).buckets).toEqual(local);
-    expect(sinkOf("", { ...env, S3_PREFIX: "p", S3_REGION: "us-west-2", S3_BUCKET_RAW: "mine" }).buckets).toMatchObject({
+    expect(
+      sinkOf("", { ...env, S3_PREFIX: "p", S3_REGION: "us-west-2", S3_BUCKET_RAW: "mine" }).buckets,
+    ).toMatchObject({
       raw: "mine",
       emergency: "p-databricks-emergency-us-west-2",
     });
@@ -136,7 +143,9 @@ describe("a folder", () => {
     expect(problems("s3_configuration: {enabled: false, prefix: ../../x}")).toEqual([
       `s3_configuration.prefix: makes a name for a bucket that may hold only lower-case letters, digits, dots and hyphens (${CONFIG}:1)`,
     ]);
-    expect(problems("s3_configuration: {enabled: false, buckets: {raw: ..}}")[0]).toContain("must have 3 to 63");
+    expect(problems("s3_configuration: {enabled: false, buckets: {raw: ..}}")[0]).toContain(
+      "must have 3 to 63",
+    );
   });
 });
 
