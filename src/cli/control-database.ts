@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { type ControlDatabase, loadControlDatabase } from "../config/database-path.ts";
 import { UploaderError } from "../core/errors.ts";
+import { DEFAULT_REVISION } from "../pipeline/revision.ts";
 import { type Connection, openDatabase } from "../sqlite/open.ts";
 
 export interface DatabaseChoice {
@@ -17,7 +20,14 @@ export async function withControlDatabase<Result>(
   mode: "read" | "write",
   use: (db: Connection) => Result,
 ): Promise<Result> {
-  const db = openDatabase(await databasePath(choice), { mode });
+  const { path, isOurs } = await controlDatabase(choice);
+  if (isOurs && mode === "read" && !existsSync(path))
+    throw new UploaderError({
+      code: "SOURCE_MISSING",
+      message: `There is no database at ${path} yet, so the pipeline type is ${DEFAULT_REVISION.type}.`,
+      hint: "The first run of uploader makes it, or `pipeline-manager set`.",
+    });
+  const db = openDatabase(path, { mode: isOurs && mode === "write" ? "create" : mode });
   try {
     return use(db);
   } finally {
@@ -25,14 +35,13 @@ export async function withControlDatabase<Result>(
   }
 }
 
-async function databasePath({ db, config }: DatabaseChoice): Promise<string> {
+async function controlDatabase({ db, config }: DatabaseChoice): Promise<ControlDatabase> {
   if (db === "")
     throw new UploaderError({
       code: "USAGE",
       message: "--db is empty.",
       hint: "Give the path of the database.",
     });
-  if (db !== undefined) return resolve(db);
-  const { loadDatabasePath } = await import("../config/database-path.ts");
-  return loadDatabasePath({ configPath: config, env: process.env, cwd: process.cwd() });
+  if (db !== undefined) return { path: resolve(db), isOurs: false };
+  return loadControlDatabase({ configPath: config, env: process.env, cwd: process.cwd() });
 }

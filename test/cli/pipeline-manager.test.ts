@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -18,39 +17,20 @@ import { formatRelative } from "../../src/cli/moment.ts";
 import { parsePipelineType } from "../../src/cli/pipeline-type.ts";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { recordExecutions } from "../../src/pipeline/executions.ts";
+import { type Finished, type ProgramOptions, startProgram } from "../support/uploader-process.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const PROGRAM = join(ROOT, "src/cli/pipeline-manager.ts");
-const TSX = import.meta.resolve("tsx");
 
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(
-  args: readonly string[],
-  { cwd = ROOT, env = {} } = {},
-): { child: ChildProcess; outcome: Promise<Outcome> } {
-  const child = spawn(process.execPath, ["--import", TSX, PROGRAM, ...args], {
+/** The program as it is built, told of no zone but UTC. */
+function start(args: readonly string[], { cwd = ROOT, env = {} }: ProgramOptions = {}) {
+  const { process: child, finished } = startProgram("pipeline-manager", args, {
     cwd,
-    env: { PATH: process.env.PATH, TZ: "UTC", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    env: { TZ: "UTC", ...env },
   });
-  const outcome = new Promise<Outcome>((done, fail) => {
-    let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
-    child.on("error", fail).on("close", (code) => done({ code, stdout, stderr }));
-  });
-  return { child, outcome };
+  return { child, outcome: finished };
 }
 
-function run(
-  args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
-): Promise<Outcome> {
+function run(args: readonly string[], options: ProgramOptions = {}): Promise<Finished> {
   return start(args, options).outcome;
 }
 
@@ -360,7 +340,7 @@ describe.concurrent("a mistake has a message, a hint and an exit code, and no st
       /There is no database at /,
     ],
     ["a folder", ["--db", "FOLDER", "get"], 1, /is not a file/],
-    ["no database", ["--db", PROGRAM, "get"], 1, /is not a SQLite database/],
+    ["no database", ["--db", import.meta.filename, "get"], 1, /is not a SQLite database/],
   ])("%s", async (_, args, code, message) => {
     const path = sensorDatabase();
     const folder = resolve(path, "..");
