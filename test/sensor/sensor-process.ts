@@ -17,8 +17,7 @@ export interface SensorProcess {
 
 /** Runs the program itself, in a folder without a configuration file. */
 export function startSensor(folder: string, flags: readonly string[]): SensorProcess {
-  const tsx = import.meta.resolve("tsx");
-  const child = spawn(process.execPath, ["--import", tsx, join(ROOT, "sample-sensor/src/cli.ts"), ...flags], {
+  const child = spawn(process.execPath, [join(ROOT, "dist/sample-sensor/src/cli.js"), ...flags], {
     cwd: folder,
     env: { PATH: process.env.PATH ?? "" },
   });
