@@ -1,9 +1,10 @@
 import type { Clock } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
+import { failpoint } from "./core/failpoints.ts";
 import type { Logger } from "./observe/logger.ts";
 import { markRecorded, readExecutionChanges } from "./outbox/objects.ts";
-import type { State } from "./outbox/state.ts";
-import { ensureControlTables } from "./pipeline/control-tables.ts";
+import { describeStateError, isPassing, type State } from "./outbox/state.ts";
+import { CONFIG_TABLE, EXECUTIONS_TABLE, ensureControlTables } from "./pipeline/control-tables.ts";
 import { recordExecutions } from "./pipeline/executions.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
 
@@ -43,7 +44,8 @@ export function openControlWriter({
   let db: Connection | null = null;
   try {
     db = openDatabase(path, { mode: mayCreate ? "create" : "write", busyTimeoutMs: BUSY_TIMEOUT_MS });
-    ensureControlTables(db);
+    // One by one: a statistics table that cannot serve does not stand in the way of the other.
+    for (const table of [CONFIG_TABLE, EXECUTIONS_TABLE]) ensureControlTables(db, [table]);
   } catch (err) {
     if (!(err instanceof UploaderError)) throw err;
     if (err.code === "SOURCE_MISSING" || err.code === "SOURCE_NOT_A_DATABASE") throw err;
@@ -72,8 +74,11 @@ export function openControlWriter({
         status,
         error,
       }));
+      failpoint("before-record");
       recordExecutions(db, entries, { now: clock.now() });
+      failpoint("after-record");
       markRecorded(state, changes);
+      failpoint("after-mark-recorded");
     }
   }
 
@@ -82,8 +87,9 @@ export function openControlWriter({
       try {
         if (db) recordAll(db);
         else markRecorded(state, readExecutionChanges(state, MOST_PER_TRANSACTION));
-      } catch (err) {
-        if (!(err instanceof UploaderError)) throw err;
+      } catch (error) {
+        const err = describeStateError(error, state.files.database);
+        if (!(err instanceof UploaderError) || !isPassing(err)) throw err;
         log.debug({ err }, "the statistics in pipeline_executions wait for the next cycle");
       }
     },

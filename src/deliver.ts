@@ -1,11 +1,12 @@
 import type { Clock, Sleep } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
+import { failpoint } from "./core/failpoints.ts";
 import { safeName } from "./core/names.ts";
 import type { OutboxObject } from "./core/types.ts";
 import type { Logger } from "./observe/logger.ts";
 import { type Lane, nextWaiting, noteFailure, strike } from "./outbox/objects.ts";
 import { readSources, type SourceState } from "./outbox/sources.ts";
-import type { State } from "./outbox/state.ts";
+import { describeStateError, isPassing, type State } from "./outbox/state.ts";
 import type { Ownership } from "./ownership.ts";
 import { nextDelayMs, retryKind } from "./sink/retry.ts";
 import type { ObjectToPut, Sink } from "./sink/sink.ts";
@@ -41,13 +42,16 @@ export interface Delivery {
   settled(): Promise<void>;
   /** Why a source is stopped; undefined while it is not. */
   failure(source: SourceState): UploaderError | undefined;
-  /** Lets the objects in hand be finished, begins no other, and resolves then. */
+  /** Rejects where a lane has ended because the state could not be read or written; never resolves. */
+  readonly broken: Promise<never>;
+  /** Lets the objects in hand be finished, begins no other, and resolves then; rejects where `broken` does. */
   stop(): Promise<void>;
 }
 
 interface Rest {
   failures: number;
   readonly failingSince: number;
+  readonly since: number;
   /** When to try again; Infinity: stopped. */
   retryAt: number;
   error: UploaderError;
@@ -71,8 +75,10 @@ export function startDelivery(options: DeliveryOptions): Delivery {
       await Promise.all(lanes.map((lane) => lane.settled()));
     },
     failure: (source) => lanes.map((lane) => lane.failure(source)).find((error) => error !== undefined),
+    broken: handled(Promise.race(lanes.map((lane) => lane.broken))),
     stop: async () => {
-      await Promise.all(lanes.map((lane) => lane.stop()));
+      const ends = await Promise.allSettled(lanes.map((lane) => lane.stop()));
+      for (const end of ends) if (end.status === "rejected") throw end.reason;
     },
   };
 }
@@ -107,18 +113,27 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
     for (const source of readSources(state.db)) {
       const object = nextWaiting(state, source, lane);
       if (!object) continue;
-      const readyAt = rests.get(source.id)?.retryAt ?? 0;
+      const readyAt = readyAtOf(source);
       if (readyAt > clock.now()) retryAt = Math.min(retryAt, readyAt);
       else if (next === null || object.id < next.object.id) next = { source, object };
     }
     return { next, retryAt };
   }
 
+  /** A rest that began in the future is over: the clock was set back, by a day perhaps. */
+  function readyAtOf(source: SourceState): number {
+    const found = rests.get(source.id);
+    if (!found) return 0;
+    return found.since > clock.now() && Number.isFinite(found.retryAt) ? 0 : found.retryAt;
+  }
+
   async function deliver(source: SourceState, object: OutboxObject): Promise<void> {
     const began = clock.now();
     try {
       await options.ownership.ensure(source);
+      failpoint("before-put");
       const result = await options.sink.put(objectToPut(source, object), undefined);
+      failpoint("after-put");
       strike(state, source, object, clock.now());
       rests.delete(source.id);
       log.info(
@@ -127,22 +142,23 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
       );
       options.onDelivered(object);
     } catch (error) {
-      rest(source, object, error);
+      rest(source, object, describeStateError(error, state.files.database));
     }
   }
 
   function rest(source: SourceState, object: OutboxObject, error: unknown): void {
-    if (!(error instanceof UploaderError)) throw error;
-    noteFailure(state, object, error.message);
+    if (!(error instanceof UploaderError) || !isPassing(error)) throw error;
+    note(object, error.message);
     const now = clock.now();
     const previous = rests.get(source.id);
-    const failingSince = previous?.failingSince ?? now;
+    // Not later than now, so that a clock that was set back cannot put off the end of the tries.
+    const failingSince = Math.min(previous?.failingSince ?? now, now);
     const failures = (previous?.failures ?? 0) + 1;
     const isHopeless = retryKind(error) === "permanent";
     const isTooLong = options.giveUpAfterMs !== null && now - failingSince >= options.giveUpAfterMs;
     const isStopped = isHopeless || isTooLong;
     const retryAt = isStopped ? Number.POSITIVE_INFINITY : now + nextDelayMs(failures, options.random);
-    rests.set(source.id, { failures, failingSince, retryAt, error });
+    rests.set(source.id, { failures, failingSince, since: now, retryAt, error });
     const fields = { ...describe(source, object), err: error };
     if (isHopeless) log.error(fields, "this source is stopped; its objects stay in the outbox");
     else if (isTooLong) log.error(fields, "given up for now; the objects stay in the outbox");
@@ -154,8 +170,19 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
     else log.warn({ ...fields, retryInMs: retryAt - now }, "not delivered; it is tried again");
   }
 
+  /** For people: where the state cannot be written at the moment, the log has to do. */
+  function note(object: OutboxObject, message: string): void {
+    try {
+      noteFailure(state, object, message);
+    } catch (error) {
+      const err = describeStateError(error, state.files.database);
+      log.debug({ err }, "the reason cannot be noted in the state at the moment");
+    }
+  }
+
   const running = run();
   return {
+    broken: handled(running.then(() => new Promise<never>(() => {}))),
     wake: () => waking.abort(),
     settled: () =>
       new Promise((resolve, reject) => {
@@ -172,6 +199,12 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
       await running;
     },
   };
+}
+
+/** Whoever waits for it meets its rejection; that nobody may be waiting yet does not end the process. */
+function handled<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** The bytes of an object, and what is known only when it is complete, for the sink. */

@@ -7,6 +7,7 @@ import type { PipelineType, Route } from "./core/types.ts";
 import { openObjectWriter } from "./encode/object-writer.ts";
 import { resultColumns } from "./encode/read-columns.ts";
 import type { Logger } from "./observe/logger.ts";
+import { NOTHING_COVERED, openCoveredRanges } from "./outbox/covered-ranges.ts";
 import { readPositions } from "./outbox/extractions.ts";
 import { countWaiting } from "./outbox/objects.ts";
 import { readSource } from "./outbox/sources.ts";
@@ -15,7 +16,7 @@ import { createSourceReader, type ReadOutcome } from "./read.ts";
 import { followRevisions } from "./revisions.ts";
 import { discoverTables } from "./source/discover.ts";
 import { inspectTable } from "./source/inspect.ts";
-import { countRows } from "./source/range.ts";
+import { countRows, countRowsWithin } from "./source/range.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
 import { openSourceDatabase } from "./uploader.ts";
 
@@ -86,22 +87,28 @@ async function planSource(table: string, context: PlanContext): Promise<PlannedS
     readRevision: () => revisions.read(),
     now: () => clock.now(),
   });
+  let covered = stateDb && source ? openCoveredRanges(stateDb, source.id) : NOTHING_COVERED;
   const request = {
     hold: null,
     context: null,
     maxRows: SAMPLE_ROWS,
     shipOpenWindows: true,
     cursor: source?.cursor ?? null,
+    covered,
     positions: stateDb && source ? readPositions(stateDb, source) : [],
   };
   let outcome = reader.read(request);
   let cursor = request.cursor;
   if (outcome.kind === "replaced") {
     cursor = outcome.resumeAfter;
-    outcome = reader.read({ ...request, cursor, positions: [] });
+    covered = NOTHING_COVERED;
+    outcome = reader.read({ ...request, cursor, covered, positions: [] });
   }
   if (outcome.kind !== "rows") return { table, pipelineType: revisions.read().type, rows: 0, routes: [] };
-  const rows = countRows(sourceDb, inspectTable(sourceDb, table, settings), cursor);
+  const schema = inspectTable(sourceDb, table, settings);
+  let rows = countRows(sourceDb, schema, cursor);
+  for (let range = covered.behind(cursor); range; range = covered.behind(range.last))
+    rows -= countRowsWithin(sourceDb, schema, range);
   const routes = await projectRoutes(outcome, rows / outcome.sourceRows, settings, folder);
   return { table, pipelineType: outcome.context.revision.type, rows, routes };
 }

@@ -1,15 +1,22 @@
 import { rmSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "./core/clock.ts";
+import { failpoint } from "./core/failpoints.ts";
 import { formatObjectKey } from "./core/object-key.ts";
 import type { ConstantColumn, Revision, Route, RouteQuery } from "./core/types.ts";
 import { createConstantAppender } from "./encode/constants.ts";
-import { type ObjectWriter, openObjectWriter, type ParquetCompression } from "./encode/object-writer.ts";
+import {
+  type CreateFile,
+  type ObjectWriter,
+  openObjectWriter,
+  type ParquetCompression,
+} from "./encode/object-writer.ts";
 import { resultColumns } from "./encode/read-columns.ts";
+import { openCoveredRanges } from "./outbox/covered-ranges.ts";
 import { beginGeneration, commitExtraction, type NewObject, readPositions } from "./outbox/extractions.ts";
 import { type Destination, readSource, type SourceState, setHold } from "./outbox/sources.ts";
-import type { State } from "./outbox/state.ts";
+import { describeFileError, type State, writeState } from "./outbox/state.ts";
+import { syncFolder } from "./outbox/sync-folder.ts";
 import type { ReadContext, ReadOutcome, SourceReader } from "./read.ts";
 import type { Position } from "./source/continuity.ts";
 import { uploaderVersion } from "./version.ts";
@@ -24,6 +31,15 @@ export interface ExtractorOptions {
   /** The most source rows in one extraction, and so in one object. */
   readonly maxRows: number;
   readonly clock: Clock;
+  /** Left out: the file system. Tests record what it is asked for, or fail. */
+  readonly disk?: OutboxDisk;
+}
+
+/** What an extraction asks of the file system. */
+export interface OutboxDisk {
+  readonly createFile: CreateFile;
+  /** Makes the names of new files survive a loss of power, as fsync of the files alone does not. */
+  readonly syncFolder: (path: string) => Promise<void>;
 }
 
 export type ExtractOutcome =
@@ -63,6 +79,7 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
   const { state, reader, node, table, clock, maxRows } = options;
   const source = readSource(state.db, node, table) as SourceState;
   const stored = readPositions(state.db, source);
+  const covered = openCoveredRanges(state.db, source.id);
   const startedAt = clock.now();
   const ends: Position[] = [];
   let extraction: Extraction | null = null;
@@ -71,6 +88,7 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
     for (;;) {
       const outcome = reader.read({
         cursor: ends.at(-1)?.rowid ?? source.cursor,
+        covered,
         positions: [...ends.slice(-1), ...stored],
         hold: source.hold,
         context: extraction?.context ?? null,
@@ -89,13 +107,10 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
     }
     const objects = await extraction.finish((ends.at(-1) as Position).rowid);
     const { revision } = extraction.context;
-    commitExtraction(state, {
-      source,
-      cursor: (ends.at(-1) as Position).rowid,
-      positions: ends,
-      revision,
-      objects,
-    });
+    failpoint("before-commit");
+    const cursor = (ends.at(-1) as Position).rowid;
+    writeState(state, () => commitExtraction(state, { source, cursor, positions: ends, revision, objects }));
+    failpoint("after-commit");
     return {
       kind: "extracted",
       revision,
@@ -106,7 +121,7 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
     };
   } catch (error) {
     await extraction?.abandon();
-    throw error;
+    throw describeFileError(error, state.files);
   }
 }
 
@@ -117,10 +132,16 @@ function endWithoutRows(
 ): ExtractOutcome {
   switch (outcome.kind) {
     case "replaced":
-      beginGeneration(state, source, outcome.resumeAfter);
+      failpoint("before-generation");
+      writeState(state, () => beginGeneration(state, source, outcome.resumeAfter));
+      failpoint("after-generation");
       return { ...outcome, generation: source.generation + 1 };
     case "held":
-      if (source.hold?.row !== outcome.hold.row) setHold(state, source, outcome.hold);
+      if (source.hold?.row !== outcome.hold.row || source.hold.since !== outcome.hold.since) {
+        failpoint("before-hold");
+        writeState(state, () => setHold(state, source, outcome.hold));
+        failpoint("after-hold");
+      }
       return { kind: "idle", revision: outcome.revision };
     case "nothing":
       return { kind: "idle", revision: outcome.revision };
@@ -166,6 +187,7 @@ function createExtraction(
     const file = `${source.id}-${generation}-${sequence}-${routeName(query.route)}.parquet`;
     const writer = await openObjectWriter({
       path: join(state.files.outbox, file),
+      createFile: options.disk?.createFile,
       columns: [...resultColumns(query.columns, query.rowwise), ...constants],
       compression,
       footer: {
@@ -200,7 +222,9 @@ function createExtraction(
       const used = files.filter((file) => file !== null);
       const finished = [];
       for (const file of used) finished.push({ ...file, ...(await file.writer.close()) });
-      await syncFolder(state.files.outbox);
+      failpoint("before-folder-sync");
+      await (options.disk?.syncFolder ?? syncFolder)(state.files.outbox);
+      failpoint("after-folder-sync");
       return finished.map(({ query: { route }, file, rows, bytes, sha256 }, index) => ({
         table,
         generation,
@@ -251,14 +275,4 @@ function originColumns(node: string, generation: number, startedAt: number): Con
 
 function routeName(route: Route): string {
   return route.rejected ? `${route.type}-rejected` : route.type;
-}
-
-/** Makes the names of new files survive a loss of power, as fsync of the files alone does not. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -7,14 +7,13 @@ import { startDelivery } from "./deliver.ts";
 import type { ExtractorOptions } from "./extract.ts";
 import type { Logger } from "./observe/logger.ts";
 import { countWaiting } from "./outbox/objects.ts";
-import { readSource, readSources, type SourceState } from "./outbox/sources.ts";
-import type { State } from "./outbox/state.ts";
+import { readSource, type SourceState } from "./outbox/sources.ts";
+import { describeStateError, type State } from "./outbox/state.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Revisions } from "./revisions.ts";
 import type { Sink } from "./sink/sink.ts";
-import type { Connection } from "./sqlite/open.ts";
 import type { UploaderOptions } from "./uploader.ts";
-import { createCycleWait } from "./wait.ts";
+import { waitFor } from "./wait.ts";
 
 /** With `--once`, how long a source is tried without success before it is left for the next run. */
 const ONCE_GIVE_UP_MS = 60_000;
@@ -23,7 +22,6 @@ const ONCE_GIVE_UP_MS = 60_000;
 export interface Parts {
   readonly state: State;
   readonly control: ControlWriter;
-  readonly controlDb: Connection;
   readonly revisions: Revisions;
   readonly ownership: Ownership;
   readonly sink: Sink;
@@ -41,6 +39,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
   const { settings, log, signal, progress } = options;
   const { state, control, revisions } = parts;
   const extractors = await claimSources(parts, log);
+  let revision = announceStart(options, parts);
   let deliveries = 0;
   let announceDelivery = () => {};
   const delivery = startDelivery({
@@ -63,36 +62,53 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     shipOpenWindows: settings.once,
     onExtracted: (rows) => progress.extracted(rows),
   };
-  const cycleWait = createCycleWait({ ...options, db: parts.controlDb, revisions });
-  let revision = announceStart(options, parts);
-  let outcomes: ReadonlyMap<string, SourceOutcome> = new Map();
-  let isLost = false;
+  let outcomes: Outcomes = new Map();
+  const isStopped = ({ node, table }: ExtractorOptions) =>
+    delivery.failure(readSource(state.db, node, table) as SourceState) !== undefined;
+  const isLost = () => !settings.once && extractors.every(isStopped);
+  const aborted = untilAborted(signal);
 
-  while (!signal.aborted && !isLost) {
-    const deliveriesBefore = deliveries;
-    outcomes = await runCycle(cycle);
-    control.recordExecutions();
-    const isFull = [...outcomes.values()].includes("full");
-    const hasRoomAgain = () => isFull && deliveries > deliveriesBefore;
-    if (settings.once) {
-      if (!isFull) break;
-      const delivered = new Promise<void>((resolve) => {
-        announceDelivery = resolve;
-      });
-      await Promise.race([delivered, delivery.settled()]);
-      if (!hasRoomAgain()) break;
-    } else {
-      revision = announceChange(log, revision, revisions.read());
-      await cycleWait.wait(revision, intervalMs(settings, revision), hasRoomAgain);
-      isLost = readSources(state.db).every((source) => delivery.failure(source) !== undefined);
+  try {
+    while (!signal.aborted && !isLost()) {
+      const deliveriesBefore = deliveries;
+      const outcomesBefore = outcomes;
+      outcomes = await runCycle(cycle);
+      announceFull(log, settings, outcomesBefore, outcomes);
+      control.recordExecutions();
+      const isFull = [...outcomes.values()].includes("full");
+      const hasRoomAgain = () => isFull && deliveries > deliveriesBefore;
+      if (settings.once) {
+        if (!isFull) break;
+        const delivered = new Promise<void>((resolve) => {
+          announceDelivery = resolve;
+        });
+        await Promise.race([delivered, delivery.settled(), aborted]);
+        if (!hasRoomAgain()) break;
+      } else {
+        revision = announceChange(log, revision, revisions.latest());
+        const isOver = () => hasRoomAgain() || isLost() || revisions.hasChanged(revision);
+        await Promise.race([waitFor(intervalMs(settings, revision), isOver, options), delivery.broken]);
+      }
     }
-  }
 
-  if (settings.once && !signal.aborted) await delivery.settled();
-  await delivery.stop();
-  control.recordExecutions();
-  progress.end();
-  return summarize(options, parts, { outcomes, isLost });
+    if (settings.once) await Promise.race([delivery.settled(), aborted]);
+    await delivery.stop();
+    control.recordExecutions();
+    progress.end();
+    return summarize(options, parts, { outcomes, isLost: isLost() });
+  } catch (error) {
+    await delivery.stop().catch(() => {});
+    throw describeStateError(error, state.files.database);
+  }
+}
+
+type Outcomes = ReadonlyMap<string, SourceOutcome>;
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /**
@@ -111,13 +127,15 @@ async function claimSources(parts: Parts, log: Logger): Promise<ExtractorOptions
       await parts.ownership.ensure(readSource(parts.state.db, node, table) as SourceState);
       claimed.push(extractor);
     } catch (error) {
-      if (!(error instanceof UploaderError)) throw error;
-      if (error.code !== "OWNED_BY_ANOTHER") {
+      const described = describeStateError(error, parts.state.files.database);
+      if (!(described instanceof UploaderError)) throw described;
+      if (described.code !== "OWNED_BY_ANOTHER") {
         claimed.push(extractor);
         continue;
       }
-      refusal = error;
-      if (parts.extractors.length > 1) log.error({ node, table, err: error }, "this source is not shipped");
+      refusal = described;
+      if (parts.extractors.length > 1)
+        log.error({ node, table, err: described }, "this source is not shipped");
     }
   }
   if (claimed.length === 0 && refusal) throw refusal;
@@ -150,10 +168,23 @@ function announceChange(log: Logger, before: Revision, now: Revision): Revision 
   return now;
 }
 
+/** Says once when the outbox takes no more of a source, and once when it does again. */
+function announceFull(log: Logger, { nodeId: node }: Settings, before: Outcomes, now: Outcomes): void {
+  for (const [table, outcome] of now) {
+    const wasFull = before.get(table) === "full";
+    if (outcome === "full" && !wasFull)
+      log.warn(
+        { node, table },
+        "the outbox is full (`outbox_max_mb`): new rows wait in the source until objects are delivered",
+      );
+    if (outcome !== "full" && wasFull) log.info({ node, table }, "the outbox has room again");
+  }
+}
+
 function summarize(
   { settings, log, signal }: UploaderOptions,
   { state }: Parts,
-  { outcomes, isLost }: { readonly outcomes: ReadonlyMap<string, SourceOutcome>; readonly isLost: boolean },
+  { outcomes, isLost }: { readonly outcomes: Outcomes; readonly isLost: boolean },
 ): 0 | 1 {
   const waiting = countWaiting(state.db);
   const hasFailed = [...outcomes.values()].some((outcome) => outcome === "failed" || outcome === "stopped");

@@ -1,6 +1,8 @@
 import type { Clock } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
+import { failpoint } from "./core/failpoints.ts";
 import { ownerKey } from "./core/object-key.ts";
+import { formatSpaces, parseSpaces, type RowidSpace } from "./core/rowid-spaces.ts";
 import { intendEpoch, readSource, type SourceState } from "./outbox/sources.ts";
 import type { State } from "./outbox/state.ts";
 import type { Marker, Sink } from "./sink/sink.ts";
@@ -35,11 +37,20 @@ interface Owned {
   readonly lookedAt: number;
 }
 
-interface MarkerText {
+/** What a marker says. */
+export interface MarkerText {
   readonly stateId: string;
   readonly epoch: number;
   readonly generation: number;
+  /** null where it does not say. */
+  readonly rowidSpaces: readonly RowidSpace[] | null;
 }
+
+/** What a marker is written from. */
+export type MarkedSource = Pick<
+  SourceState,
+  "node" | "table" | "epoch" | "generation" | "rowidSpaces" | "destination"
+>;
 
 export interface OwnershipOptions {
   readonly state: State;
@@ -70,24 +81,13 @@ export function createOwnership({ state, sink, clock }: OwnershipOptions): Owner
 
   async function raise(source: SourceState, marker: Marker | null, now: number): Promise<Owned> {
     const epoch = source.epoch + 1;
-    const { generation } = source;
+    failpoint("before-intent");
     intendEpoch(state, source, epoch);
-    const text = JSON.stringify({
-      stateId: state.id,
-      epoch,
-      generation,
-      node: source.node,
-      table: source.table,
-    });
-    const bucket = source.destination.buckets.raw;
-    const key = ownerKey(source.node, source.table);
-    const written = await sink.writeMarker(bucket, key, `${text}\n`, marker?.version ?? null);
-    if (written === null) {
-      // Either somebody else was faster, or the answer to our own first try was lost.
-      const winner = await sink.readMarker(bucket, key);
-      if (!winner || winner.text !== `${text}\n`) throw lost(source, winner && parseMarker(winner));
-    }
-    return { epoch, generation, lookedAt: now };
+    failpoint("after-intent");
+    const taken = await writeOwner(sink, state.id, { ...source, epoch }, marker);
+    failpoint("after-marker");
+    if (!taken.isOurs) throw lost(source, taken.winner && parseMarker(taken.winner));
+    return { epoch, generation: source.generation, lookedAt: now };
   }
 
   function lost(source: SourceState, found: MarkerText | null): UploaderError {
@@ -110,12 +110,35 @@ export function createOwnership({ state, sink, clock }: OwnershipOptions): Owner
   return { ensure };
 }
 
+/**
+ * Writes the marker of a source in place of the one that was read; null: there was none. The state must have
+ * committed the epoch before.
+ *
+ * @returns whether the marker is ours; it is not where somebody else was faster
+ */
+export async function writeOwner(
+  sink: Sink,
+  stateId: string,
+  source: MarkedSource,
+  replaced: Marker | null,
+): Promise<{ readonly isOurs: boolean; readonly winner: Marker | null }> {
+  const { node, table, epoch, generation, rowidSpaces } = source;
+  const spaces = JSON.parse(formatSpaces(rowidSpaces));
+  const text = `${JSON.stringify({ stateId, epoch, generation, rowidSpaces: spaces, node, table })}\n`;
+  const bucket = source.destination.buckets.raw;
+  const key = ownerKey(node, table);
+  const written = await sink.writeMarker(bucket, key, text, replaced?.version ?? null);
+  // The texts are not compared: copies of a state that start together intend the same one.
+  if (written === null) return { isOurs: false, winner: await sink.readMarker(bucket, key) };
+  return { isOurs: true, winner: null };
+}
+
 /** The marker's text; null where it is not one of ours. */
 export function parseMarker(marker: Marker): MarkerText | null {
   try {
-    const { stateId, epoch, generation } = JSON.parse(marker.text);
+    const { stateId, epoch, generation, rowidSpaces } = JSON.parse(marker.text);
     const isOurs = typeof stateId === "string" && Number.isInteger(epoch) && Number.isInteger(generation);
-    return isOurs ? { stateId, epoch, generation } : null;
+    return isOurs ? { stateId, epoch, generation, rowidSpaces: parseSpaces(rowidSpaces) } : null;
   } catch {
     return null;
   }

@@ -10,13 +10,15 @@ import type {
 } from "./core/types.ts";
 import type { ColumnBatch } from "./encode/column-batch.ts";
 import { readColumns } from "./encode/read-columns.ts";
+import { type CoveredRanges, NOTHING_COVERED } from "./outbox/covered-ranges.ts";
 import type { Hold } from "./outbox/sources.ts";
 import { QUERIES } from "./query/query.ts";
 import { checkContinuity, type Position, positionAt } from "./source/continuity.ts";
 import { inspectTable, isSameSchema } from "./source/inspect.ts";
-import { type CountedRange, largestRowid, nextRange, readInvalidText } from "./source/range.ts";
+import { createInvalidTextTest, readInvalidText } from "./source/invalid-text.ts";
+import { type CountedRange, largestRowid, nextRange, nextUncoveredRange } from "./source/range.ts";
 import { quoteName } from "./sqlite/names.ts";
-import type { Connection } from "./sqlite/open.ts";
+import { type Connection, describeSqliteError } from "./sqlite/open.ts";
 
 /** A read ends at whichever comes first; it is what bounds memory and the time of a transaction. */
 const MAX_READ_ROWS = 8_192;
@@ -34,6 +36,8 @@ export interface ReadContext {
 
 export interface ReadRequest {
   readonly cursor: bigint | null;
+  /** Rows beyond the cursor that are delivered already; left out: none are. */
+  readonly covered?: CoveredRanges;
   /** The highest first. */
   readonly positions: readonly Position[];
   readonly hold: Hold | null;
@@ -96,7 +100,7 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
 
   return {
     read: (request) =>
-      db.transaction((): ReadOutcome => {
+      inTransaction(db, (): ReadOutcome => {
         const context = readContext(currentSchema(), readRevision(), request.context, settings);
         if (context === null) return { kind: "changed" };
         const { revision } = context;
@@ -105,11 +109,12 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
           const isNew = nextRange(db, context.schema, continuity.resumeAfter, 1) !== null;
           return isNew ? { kind: "replaced", ...continuity } : { kind: "nothing", revision };
         }
-        const counted = nextRange(
+        const counted = nextUncoveredRange(
           db,
           context.schema,
           request.cursor,
           Math.min(request.maxRows, MAX_READ_ROWS),
+          (request.covered ?? NOTHING_COVERED).behind,
         );
         if (counted === null) return { kind: "nothing", revision };
         const closed = request.shipOpenWindows
@@ -119,8 +124,17 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
         const { range, batches } = readRoutes(db, context, closed);
         const position = positionAt(db, context.schema, range.last);
         return { kind: "rows", context, range, sourceRows: range.rows, batches, position };
-      })(),
+      }),
   };
+}
+
+/** What SQLite says of the source, as an error for the operator. */
+function inTransaction<Result>(db: Connection, work: () => Result): Result {
+  try {
+    return db.transaction(work)();
+  } catch (error) {
+    throw describeSqliteError(error, db.name);
+  }
 }
 
 /** The context of this read, or null where it is not that of the extraction that goes on. */
@@ -168,7 +182,8 @@ function beforeOpenWindow(
     }) as bigint | null | undefined;
   if (openRow === null || openRow === undefined) return range;
   if (openRow > range.first) return endingAt(db, schema, range, openRow - 1n);
-  if (hold?.row === openRow) return { hold };
+  // One that began in the future began before the clock was set back, and would last too long.
+  if (hold?.row === openRow && hold.since <= now) return { hold };
   return { hold: { row: openRow, through: largestRowid(db, schema) ?? openRow, since: now } };
 }
 
@@ -214,6 +229,7 @@ function readRoute(db: Connection, schema: SourceSchema, query: RouteQuery, rang
     rowwise: query.rowwise,
     maxRows: range.rows,
     maxBytes: MAX_READ_BYTES,
+    mayBeInvalid: createInvalidTextTest(db),
     readInvalidText: (rowid, column) => readInvalidText(db, schema, rowid, column),
   });
 }

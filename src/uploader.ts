@@ -9,7 +9,7 @@ import type { Progress } from "./observe/progress.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
 import { sweepOutbox } from "./outbox/objects.ts";
 import { readSource } from "./outbox/sources.ts";
-import { createStateFolders, openState } from "./outbox/state.ts";
+import { assertNotLost, createStateFolders, openState } from "./outbox/state.ts";
 import { createOwnership } from "./ownership.ts";
 import { createSourceReader } from "./read.ts";
 import { followRevisions } from "./revisions.ts";
@@ -53,6 +53,7 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
 
     const files = createStateFolders(settings.stateDir);
     held(acquireStateLock(settings.stateDir, clock.now()), (lock) => lock.release());
+    assertNotLost(files);
     const state = held(openState(files, clock.now()), (state) => state.close());
     const swept = sweepOutbox(state);
     if (swept.length > 0) log.debug({ files: swept }, "removed files of an extraction that was cut short");
@@ -104,7 +105,6 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
     return await runLoop(options, {
       state,
       control,
-      controlDb,
       revisions,
       ownership,
       sink,
@@ -130,6 +130,10 @@ function warnOfHazards(db: Connection, tables: readonly string[], { settings, lo
   if (journalMode !== "wal")
     log.warn(
       `${settings.sqlitePath} is in journal mode ${journalMode}: the uploader's reads and the sensor's writes wait for each other; in WAL mode (PRAGMA journal_mode = WAL) they do not`,
+    );
+  if (settings.sink.kind === "s3" && !settings.sink.conditionalWrites)
+    log.warn(
+      "conditional writes are off: each put is preceded by a look instead, so two uploaders with one node id could overwrite each other's objects",
     );
   for (const table of tables) {
     const { rowidIsDeclared, timestampColumn } = inspectTable(db, table, settings);

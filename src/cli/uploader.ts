@@ -10,16 +10,20 @@ import { describeError, UploaderError } from "../core/errors.ts";
 import { planRun } from "../dry-run.ts";
 import { createLogger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
+import { rebuildState } from "../rebuild.ts";
 import { runUploader } from "../uploader.ts";
 import { uploaderVersion } from "../version.ts";
+import { confirmOnTerminal } from "./confirm.ts";
+import { createListingProgress } from "./listing-progress.ts";
 import { reportPlan } from "./plan-report.ts";
+import { reportFindings, reportRebuilt } from "./rebuild-report.ts";
 import { stopOnSignals } from "./signals.ts";
 import { reportState, stateDocument } from "./state-report.ts";
 
 const program = yargs(hideBin(process.argv))
   .scriptName("uploader")
   .usage(
-    "Usage: $0 [options]\n       $0 state show\n\nShips every new row of a SQLite table to S3 as Parquet, exactly once; pipeline-manager decides to which bucket.\nFlags go before the environment, the environment before the YAML file.",
+    "Usage: $0 [options]\n       $0 state show | rebuild\n\nShips every new row of a SQLite table to S3 as Parquet, exactly once; pipeline-manager decides to which bucket.\nFlags go before the environment, the environment before the YAML file.",
   )
   .locale("en")
   .parserConfiguration({ "duplicate-arguments-array": false, "camel-case-expansion": false })
@@ -35,17 +39,26 @@ const program = yargs(hideBin(process.argv))
       }),
     (argv) => ship(readSettings(argv), argv["accept-new-destination"]),
   )
-  .command("state", "See the state", (command) =>
-    command.demandCommand(1, 1, "A command is missing: show").command(
-      "show",
-      "Print cursors, sequences and what the outbox holds; an uploader may be running",
-      (show) =>
-        show.option("json", { type: "boolean", default: false, description: "Print one JSON document" }),
-      (argv) => {
-        const document = stateDocument(readSettings(argv).stateDir);
-        print(argv.json ? JSON.stringify(document, null, 2) : reportState(document));
-      },
-    ),
+  .command("state", "See or restore the state", (command) =>
+    command
+      .demandCommand(1, 1, "A command is missing: show or rebuild")
+      .command(
+        "show",
+        "Print cursors, sequences and what the outbox holds; an uploader may be running",
+        (show) =>
+          show.option("json", { type: "boolean", default: false, description: "Print one JSON document" }),
+        (argv) => {
+          const document = stateDocument(readSettings(argv).stateDir);
+          print(argv.json ? JSON.stringify(document, null, 2) : reportState(document));
+        },
+      )
+      .command(
+        "rebuild",
+        "Restore a lost, damaged, copied or restored state from the keys in the buckets, and take the tables over",
+        (rebuild) =>
+          rebuild.option("yes", { type: "boolean", default: false, description: "Go on without asking" }),
+        (argv) => rebuild(readSettings(argv), argv.yes),
+      ),
   )
   .strictCommands()
   .strict()
@@ -98,6 +111,27 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
     });
   } finally {
     signals.release();
+  }
+}
+
+async function rebuild(settings: Settings, yes: boolean): Promise<void> {
+  const progress = createListingProgress(process.stderr);
+  try {
+    const rebuilt = await rebuildState({
+      settings,
+      clock: systemClock,
+      onListed: progress.listed,
+      confirm: async (findings) => {
+        progress.end();
+        print(reportFindings(findings));
+        return yes || (await confirmOnTerminal("Rebuild the state?", "uploader state rebuild"));
+      },
+    });
+    progress.end();
+    print(rebuilt ? reportRebuilt(rebuilt) : "Nothing was changed.");
+    if (!rebuilt) process.exitCode = 1;
+  } finally {
+    progress.end();
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import {
   Compression,
   EnabledStatistics,
@@ -8,6 +8,7 @@ import {
   transformParquetStream,
   WriterPropertiesBuilder,
 } from "parquet-wasm";
+import { failpoint } from "../core/failpoints.ts";
 import { arrowSchema, encodeIpc } from "./arrow.ts";
 import type { ColumnBatch, ColumnSpec } from "./column-batch.ts";
 
@@ -16,11 +17,25 @@ export type ParquetCompression = "snappy" | "zstd" | "gzip" | "none";
 export interface ObjectWriterOptions {
   /** Where the file is made; it must not exist. */
   readonly path: string;
+  /** How the file is made; tests record what is asked of it. */
+  readonly createFile?: CreateFile | undefined;
   readonly columns: readonly ColumnSpec[];
   readonly compression: ParquetCompression;
   /** Key-value metadata of the Parquet footer: what is known before the first row. */
   readonly footer: Readonly<Record<string, string>>;
 }
+
+/** What the writer asks of its file; a `FileHandle` is one. */
+export interface ObjectFile {
+  write(chunk: Uint8Array, offset: number): Promise<{ readonly bytesWritten: number }>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Makes a file that must not exist. */
+export type CreateFile = (path: string) => Promise<ObjectFile>;
+
+const createFile: CreateFile = (path) => open(path, "wx", 0o600);
 
 /** A Parquet file in the making. */
 export interface ObjectWriter {
@@ -56,7 +71,9 @@ const COMPRESSION: Record<ParquetCompression, Compression> = {
 /** Opens a Parquet file that is written row group by row group. Batches have the columns in order. */
 export async function openObjectWriter(options: ObjectWriterOptions): Promise<ObjectWriter> {
   const schema = arrowSchema(options.columns);
-  const file = await open(options.path, "wx", 0o600);
+  failpoint("before-open");
+  const file = await (options.createFile ?? createFile)(options.path);
+  failpoint("after-open");
   const { readable, writable } = new TransformStream<RecordBatch, RecordBatch>();
   const batches = writable.getWriter();
   const hash = createHash("sha256");
@@ -67,12 +84,17 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
   let ratio = 1;
   let encodedIpcBytes = 0;
 
-  const pump = copyToFile(readable, writerProperties(options), file, (chunk) => {
+  /** The row group that is on its way into the file. */
+  let writing: Promise<void> = Promise.resolve();
+
+  const pump = copyToFile(readable, writerProperties(options), (chunk) => {
     hash.update(chunk);
     writtenBytes += chunk.byteLength;
     encodedIpcBytes += pendingBytes;
     pendingBytes = 0;
     if (encodedIpcBytes > 0) ratio = writtenBytes / encodedIpcBytes;
+    writing = writeAll(file, chunk);
+    return writing;
   });
   // A failure is met by whoever awaits the pump next; until then it is not unhandled.
   pump.catch(() => {});
@@ -91,12 +113,15 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
       pendingBytes += ipc.byteLength;
       for (const recordBatch of takeRecordBatches(ipc))
         await Promise.race([batches.write(recordBatch), pump]);
+      await writing;
     },
     async close() {
       await batches.close();
       await pump;
+      failpoint("before-file-sync");
       await file.sync();
       await file.close();
+      failpoint("after-file-sync");
       return { rows, bytes: writtenBytes, sha256: hash.digest("hex") };
     },
     async abort() {
@@ -120,17 +145,19 @@ function takeRecordBatches(ipc: Uint8Array): RecordBatch[] {
 async function copyToFile(
   batches: ReadableStream<RecordBatch>,
   properties: ReturnType<typeof writerProperties>,
-  file: FileHandle,
-  onChunk: (chunk: Uint8Array) => void,
+  write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<void> {
   const parquet: ReadableStream<Uint8Array> = await transformParquetStream(batches, properties);
-  for await (const chunk of parquet) {
-    for (let offset = 0; offset < chunk.byteLength; ) {
-      const { bytesWritten } = await file.write(chunk, offset);
-      offset += bytesWritten;
-    }
-    onChunk(chunk);
+  for await (const chunk of parquet) await write(chunk);
+}
+
+async function writeAll(file: ObjectFile, chunk: Uint8Array): Promise<void> {
+  failpoint("before-write");
+  for (let offset = 0; offset < chunk.byteLength; ) {
+    const { bytesWritten } = await file.write(chunk, offset);
+    offset += bytesWritten;
   }
+  failpoint("after-write");
 }
 
 function writerProperties({ columns, compression, footer }: ObjectWriterOptions) {

@@ -14,6 +14,8 @@ export interface ReadColumnsOptions {
   /** The most rows there can be. */
   readonly maxRows: number;
   readonly maxBytes: number;
+  /** False for a text that is certainly as it is stored. */
+  readonly mayBeInvalid: (text: string) => boolean;
   /**
    * Reads again, in the same transaction, the bytes of a text that may not be valid in the database's
    * encoding; null if it is valid after all.
@@ -35,14 +37,12 @@ export function resultColumns(columns: readonly QueryColumn[], rowwise: boolean)
   return rowwise ? [...columns, { name: RESCUED_COLUMN, type: "string" }] : [...columns];
 }
 
-/** What V8 puts where bytes are not valid UTF-8; a text without it is valid. */
-const REPLACEMENT = "\ufffd";
-
 /** Turns rows, as better-sqlite3 gives them raw and with safe integers, into columns. */
 export function readColumns(rows: Iterable<SqlValue[]>, options: ReadColumnsOptions): ReadColumnsResult {
-  const { columns, rowwise, maxRows, maxBytes, readInvalidText } = options;
+  const { columns, rowwise, maxRows, maxBytes, mayBeInvalid, readInvalidText } = options;
   const builders = columns.map((column) => createColumnBuilder(column.type, maxRows));
   const rescued = rowwise ? createColumnBuilder("string", maxRows) : null;
+  const all = rescued ? [...builders, rescued] : builders;
   const rowidIndex = rowwise ? columns.findIndex((column) => column.name === ROWID_COLUMN) : -1;
 
   let count = 0;
@@ -58,7 +58,7 @@ export function readColumns(rows: Iterable<SqlValue[]>, options: ReadColumnsOpti
         builder.appendNull();
         continue;
       }
-      if (typeof value === "string" && value.includes(REPLACEMENT) && column.source !== null && rowwise) {
+      if (typeof value === "string" && mayBeInvalid(value) && column.source !== null && rowwise) {
         const bytes = readInvalidText(rowid, column.source);
         if (bytes) {
           builder.appendNull();
@@ -79,13 +79,12 @@ export function readColumns(rows: Iterable<SqlValue[]>, options: ReadColumnsOpti
       lastRowid = rowid;
     }
     count++;
-    if (rowwise && totalBytes(builders) >= maxBytes) {
+    if (rowwise && totalBytes(all) >= maxBytes) {
       complete = false;
       break;
     }
   }
 
-  const all = rescued ? [...builders, rescued] : builders;
   return { batch: { rows: count, columns: all.map((builder) => builder.finish()) }, lastRowid, complete };
 }
 

@@ -1,4 +1,6 @@
+import { beginSpace, formatSpaces } from "../core/rowid-spaces.ts";
 import type { OutboxObject, Revision } from "../core/types.ts";
+import { forgetCoveredRanges } from "./covered-ranges.ts";
 import type { SourceState } from "./sources.ts";
 import type { State } from "./state.ts";
 
@@ -47,22 +49,26 @@ export function commitExtraction(state: State, commit: ExtractionCommit): void {
       });
     if (changes !== 1) throw new Error(`the state of ${source.table} changed during an extraction`);
     for (const position of positions) addPosition(state, source, position);
+    forgetCoveredRanges(state.db, source.id, { through: cursor });
     for (const object of objects) listObject(state, source, object);
   })();
 }
 
 /**
  * Begins a new generation behind `resumeAfter`: the source was replaced, or its rowids are given out again.
- * Positions above it are forgotten, since they are of rows that are gone.
+ * Positions above it, and what a rebuild found delivered, are forgotten, since they are of rows that are gone.
  */
 export function beginGeneration(state: State, source: SourceState, resumeAfter: bigint | null): void {
+  const generation = source.generation + 1;
+  const spaces = beginSpace(source.rowidSpaces, { since: generation, after: resumeAfter });
   state.db.transaction(() => {
     state.db
       .prepare(
-        `UPDATE sources SET generation = generation + 1, cursor = ?, next_sequence = 1,
+        `UPDATE sources SET generation = ?, rowid_spaces = ?, cursor = ?, next_sequence = 1,
            hold_row = NULL, hold_through = NULL, hold_since = NULL WHERE id = ?`,
       )
-      .run(resumeAfter, source.id);
+      .run(generation, formatSpaces(spaces), resumeAfter, source.id);
+    forgetCoveredRanges(state.db, source.id, { through: null });
     state.db
       .prepare("DELETE FROM positions WHERE source_id = ? AND (@after IS NULL OR rowid_value > @after)")
       .run(source.id, { after: resumeAfter });
@@ -84,7 +90,12 @@ export function readPositions(db: State["db"], source: SourceState): StoredPosit
   }));
 }
 
-function addPosition(state: State, source: SourceState, position: StoredPosition): void {
+/** Remembers the row; of the older positions ever fewer are kept. */
+export function addPosition(
+  state: Pick<State, "db">,
+  source: Pick<SourceState, "id">,
+  position: StoredPosition,
+): void {
   const newest = state.db
     .prepare(
       `INSERT INTO positions (source_id, ordinal, rowid_value, basis, digest)

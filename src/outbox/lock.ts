@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { UploaderError } from "../core/errors.ts";
+import { describeStateError } from "./state.ts";
 
 export interface StateLock {
   release(): void;
@@ -19,12 +20,15 @@ export interface StateLock {
  */
 export function acquireStateLock(stateDir: string, now: number): StateLock {
   const note = join(stateDir, "lock.json");
-  const db = new Database(join(stateDir, "lock.db"), { timeout: 0 });
+  const path = join(stateDir, "lock.db");
+  const db = openLock(path);
   try {
+    chmodSync(path, 0o600); // before the journal is made, which takes it over
     db.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     db.close();
-    if (!(error instanceof Database.SqliteError) || !error.code.startsWith("SQLITE_BUSY")) throw error;
+    if (!(error instanceof Database.SqliteError) || !error.code.startsWith("SQLITE_BUSY"))
+      throw describeStateError(error, path);
     throw new UploaderError({
       code: "STATE_LOCKED",
       message: `Another uploader works on the state folder ${stateDir}: ${describeHolder(note)}.`,
@@ -32,8 +36,21 @@ export function acquireStateLock(stateDir: string, now: number): StateLock {
     });
   }
   const holder = { pid: process.pid, host: hostname(), since: new Date(now).toISOString() };
-  writeFileSync(note, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+  try {
+    writeFileSync(note, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+  } catch {
+    // A full disk, most likely: the note is for people, and the lock holds without it.
+    rmSync(note, { force: true });
+  }
   return { release: () => db.close() };
+}
+
+function openLock(path: string): Database.Database {
+  try {
+    return new Database(path, { timeout: 0 });
+  } catch (error) {
+    throw describeStateError(error, path);
+  }
 }
 
 function describeHolder(note: string): string {

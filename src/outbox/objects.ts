@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { failpoint } from "../core/failpoints.ts";
 import type { OutboxObject, PipelineType } from "../core/types.ts";
 import type { SourceState } from "./sources.ts";
 import type { State } from "./state.ts";
@@ -53,7 +54,9 @@ export function strike(state: State, source: SourceState, object: OutboxObject, 
       )
       .run({ id: source.id, rows: object.rows, bytes: object.bytes });
   })();
+  failpoint("after-strike");
   rmSync(object.path, { force: true });
+  failpoint("after-delete");
 }
 
 /** Notes why an object could not be delivered, for `state show` and `pipeline_executions`. */

@@ -15,6 +15,7 @@ const MIGRATIONS: readonly string[] = [
      table_name TEXT NOT NULL,
      generation INTEGER NOT NULL,
      cursor INTEGER,                      -- null: nothing extracted yet in this generation
+     rowid_spaces TEXT NOT NULL,          -- JSON: the generations within which a rowid means the same row
      next_sequence INTEGER NOT NULL,
      destination TEXT NOT NULL,           -- JSON: kind, place and buckets
      epoch INTEGER NOT NULL,              -- of the ownership marker, as last intended; 0: never owned
@@ -36,6 +37,14 @@ const MIGRATIONS: readonly string[] = [
      basis TEXT NOT NULL,                 -- JSON: the columns of the digest
      digest TEXT NOT NULL,
      PRIMARY KEY (source_id, ordinal)
+   ) STRICT, WITHOUT ROWID;
+
+   -- Rows beyond the cursor that a rebuild found delivered; forgotten once the cursor is past them.
+   CREATE TABLE covered_ranges (
+     source_id INTEGER NOT NULL REFERENCES sources (id) ON DELETE CASCADE,
+     first_rowid INTEGER NOT NULL,
+     last_rowid INTEGER NOT NULL,
+     PRIMARY KEY (source_id, last_rowid)
    ) STRICT, WITHOUT ROWID;
 
    -- The outbox. A row is listed with its extraction, struck when the sink has confirmed it, and deleted

@@ -1,3 +1,4 @@
+import { formatSpaces, parseSpaces, type RowidSpace } from "../core/rowid-spaces.ts";
 import type { PipelineType, Revision } from "../core/types.ts";
 import type { State } from "./state.ts";
 
@@ -24,6 +25,7 @@ export interface SourceState {
   readonly node: string;
   readonly table: string;
   readonly generation: number;
+  readonly rowidSpaces: readonly RowidSpace[];
   readonly cursor: bigint | null;
   readonly nextSequence: number;
   readonly destination: Destination;
@@ -38,6 +40,7 @@ interface SourceRow {
   readonly node: string;
   readonly table_name: string;
   readonly generation: bigint;
+  readonly rowid_spaces: string;
   readonly cursor: bigint | null;
   readonly next_sequence: bigint;
   readonly destination: string;
@@ -55,10 +58,10 @@ interface SourceRow {
 export function openSource(state: State, node: string, table: string, destination: Destination): SourceState {
   state.db
     .prepare(
-      `INSERT INTO sources (node, table_name, generation, cursor, next_sequence, destination, epoch)
-       VALUES (?, ?, 1, NULL, 1, ?, 0) ON CONFLICT DO NOTHING`,
+      `INSERT INTO sources (node, table_name, generation, rowid_spaces, cursor, next_sequence, destination, epoch)
+       VALUES (?, ?, 1, ?, NULL, 1, ?, 0) ON CONFLICT DO NOTHING`,
     )
-    .run(node, table, JSON.stringify(destination));
+    .run(node, table, formatSpaces([{ since: 1, after: null }]), JSON.stringify(destination));
   return readSource(state.db, node, table) as SourceState;
 }
 
@@ -105,6 +108,7 @@ function fromRow(row: SourceRow): SourceState {
     node: row.node,
     table: row.table_name,
     generation: Number(row.generation),
+    rowidSpaces: parseSpaces(JSON.parse(row.rowid_spaces)) ?? [],
     cursor: row.cursor,
     nextSequence: Number(row.next_sequence),
     destination: JSON.parse(row.destination),

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { UploaderError } from "../core/errors.ts";
 import type { Connection } from "../sqlite/open.ts";
@@ -34,8 +34,10 @@ export interface State {
 export function createStateFolders(stateDir: string): StateFiles {
   const files = stateFiles(stateDir);
   try {
-    mkdirSync(files.outbox, { recursive: true, mode: 0o700 });
+    const made = mkdirSync(files.outbox, { recursive: true, mode: 0o700 });
     chmodSync(files.folder, 0o700);
+    // Else a loss of power may take the folder, and the state in it, from under its parent.
+    if (made !== undefined) syncFolders(files.folder, dirname(made));
   } catch (cause) {
     throw new UploaderError({
       code: "STATE_UNWRITABLE",
@@ -45,6 +47,32 @@ export function createStateFolders(stateDir: string): StateFiles {
     });
   }
   return files;
+}
+
+/**
+ * Makes sure that a state that is not there never was. What lies in the outbox of one that was lost may be
+ * nowhere else, and a new state would take it for garbage.
+ *
+ * @throws {UploaderError} STATE_DAMAGED
+ */
+export function assertNotLost(files: StateFiles): void {
+  const bytes = statSync(files.database, { throwIfNoEntry: false })?.size ?? 0;
+  const waiting = bytes === 0 ? readdirSync(files.outbox).length : 0;
+  if (waiting === 0) return;
+  throw damaged(files.database, `it is missing or empty, but the outbox beside it holds ${waiting} files`);
+}
+
+/** The folder and those above it, up to `top`. */
+function syncFolders(folder: string, top: string): void {
+  for (let path = folder; path.length >= top.length; path = dirname(path)) {
+    const opened = openSync(path, "r");
+    try {
+      fsyncSync(opened);
+    } finally {
+      closeSync(opened);
+    }
+    if (path === dirname(path)) return;
+  }
 }
 
 /**
@@ -60,6 +88,7 @@ export function openState(files: StateFiles, now: number): State {
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");
     chmodSync(files.database, 0o600);
+    assertSound(db, files.database);
     migrateState(db, files.database);
     return { db, files, id: readIdentity(db, now), close: () => db?.close() };
   } catch (error) {
@@ -70,32 +99,69 @@ export function openState(files: StateFiles, now: number): State {
 
 /** Opens the state to look at it while an uploader may run; null where there is none yet. */
 export function openStateForReading(files: StateFiles): Connection | null {
+  let db: Connection | undefined;
   try {
-    const db = new Database(files.database, { readonly: true, fileMustExist: true });
-    db.pragma("schema_version");
+    db = new Database(files.database, { readonly: true, fileMustExist: true });
+    assertSound(db, files.database);
     return db;
   } catch (error) {
+    db?.close();
     if (error instanceof Database.SqliteError && error.code === "SQLITE_CANTOPEN") return null;
     if (error instanceof TypeError) return null;
     throw describeStateError(error, files.database);
   }
 }
 
+/** Runs what writes to the state. @throws {UploaderError} STATE_DAMAGED or STATE_UNWRITABLE */
+export function writeState<Result>(state: State, write: () => Result): Result {
+  try {
+    return write();
+  } catch (error) {
+    throw describeStateError(error, state.files.database);
+  }
+}
+
+/** Turns what the file system says of the outbox into what an operator can do; other errors pass through. */
+export function describeFileError(error: unknown, files: StateFiles): unknown {
+  if (!(error instanceof Error) || !("syscall" in error)) return error;
+  return new UploaderError({
+    code: "STATE_UNWRITABLE",
+    message: `The outbox ${files.outbox} cannot be used: ${error.message}.`,
+    hint: "Check the permissions of the state folder and the free space on its disk, or lower `outbox_max_mb`.",
+    cause: error,
+  });
+}
+
+/** False for errors of state.db to which no other try is an answer; a full disk is none of them. */
+export function isPassing({ code, cause }: UploaderError): boolean {
+  if (!code.startsWith("STATE_") || !(cause instanceof Database.SqliteError)) return code !== "STATE_DAMAGED";
+  return /^SQLITE_(FULL|IOERR|BUSY|READONLY|CANTOPEN|NOMEM)/.test(cause.code);
+}
+
 /** Turns what SQLite says of state.db into what an operator can do. */
 export function describeStateError(error: unknown, path: string): unknown {
   if (!(error instanceof Database.SqliteError)) return error;
   const cause = error;
-  if (/^SQLITE_(NOTADB|CORRUPT)/.test(error.code))
-    return new UploaderError({
-      code: "STATE_DAMAGED",
-      message: `${path} is damaged: ${error.message}.`,
-      hint: "Run `uploader state rebuild`, which restores it from the keys in the bucket.",
-      cause,
-    });
+  if (/^SQLITE_(NOTADB|CORRUPT)/.test(error.code)) return damaged(path, error.message, cause);
   return new UploaderError({
     code: "STATE_UNWRITABLE",
     message: `${path} cannot be used: ${error.message} (${error.code}).`,
     hint: "Check the permissions of the state folder and the free space on its disk.",
+    cause,
+  });
+}
+
+/** Looks at every page, which is quick for so small a database, before anything is done that relies on it. */
+function assertSound(db: Connection, path: string): void {
+  const [problem] = db.pragma("quick_check(1)") as { readonly quick_check: string }[];
+  if (problem?.quick_check !== "ok") throw damaged(path, problem?.quick_check ?? "it cannot be checked");
+}
+
+function damaged(path: string, why: string, cause?: unknown): UploaderError {
+  return new UploaderError({
+    code: "STATE_DAMAGED",
+    message: `${path} is damaged: ${why}.`,
+    hint: "Run `uploader state rebuild`, which restores it from the keys in the bucket.",
     cause,
   });
 }

@@ -66,6 +66,15 @@ export function positionAt(db: Connection, schema: SourceSchema, rowid: bigint):
   return { rowid, basis, digest };
 }
 
+/**
+ * The position of a row that was shipped, there or not; where it is gone, a row that comes to be in its place
+ * is another one.
+ */
+export function shippedPosition(db: Connection, schema: SourceSchema, rowid: bigint): Position {
+  const basis = digestBasis(schema);
+  return { rowid, basis, digest: digestOf(db, schema, rowid, basis) ?? "gone" };
+}
+
 function digestBasis(schema: SourceSchema): string[] {
   if (schema.timestampColumn !== null) return [schema.timestampColumn];
   return schema.columns
@@ -95,7 +104,8 @@ function digestOf(
   return text === undefined ? null : createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 
-function rowidsMayRestart(db: Connection, schema: SourceSchema, cursor: bigint): boolean {
+/** Whether SQLite may give rowids up to this one to new rows. */
+export function rowidsMayRestart(db: Connection, schema: SourceSchema, cursor: bigint): boolean {
   if (schema.autoincrement) {
     const statement = db.prepare("SELECT seq FROM main.sqlite_sequence WHERE name = ?").pluck();
     const sequence = statement.get(schema.table) as bigint | undefined;

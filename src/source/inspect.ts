@@ -40,7 +40,7 @@ export function inspectTable(db: Connection, table: string, options: InspectOpti
     columns,
     rowidName: rowidColumn ?? hiddenRowidName(table, columns),
     rowidIsDeclared: rowidColumn !== null,
-    autoincrement: rowidColumn !== null && /\bAUTOINCREMENT\b/i.test(ddl),
+    autoincrement: rowidColumn !== null && /\bAUTOINCREMENT\b/i.test(ddl.replace(NOT_KEYWORDS, " ")),
     timestampColumn: timestampColumn(table, columns, options.timestampColumn),
   };
 }
@@ -59,6 +59,9 @@ function sourceColumn(row: TableInfoRow): SourceColumn {
     notNull: Number(row.notnull) !== 0,
   };
 }
+
+/** Comments, texts and quoted names, in which a word means nothing to SQLite. */
+const NOT_KEYWORDS = /--[^\n]*|\/\*[\s\S]*?\*\/|'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/g;
 
 function tableDdl(db: Connection, table: string): string {
   const statement = db.prepare("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?");

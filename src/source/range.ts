@@ -6,27 +6,55 @@ export interface CountedRange extends RowRange {
   readonly rows: number;
 }
 
-/** The next rows behind the cursor (null: from the first), at most `limit`; null where there are none. */
+/**
+ * The next rows behind the cursor (null: from the first), at most `limit`, and only those before the row
+ * `before` where it is given; null where there are none.
+ */
 export function nextRange(
   db: Connection,
   schema: SourceSchema,
   cursor: bigint | null,
   limit: number,
+  before: bigint | null = null,
 ): CountedRange | null {
   const rowid = quoteName(schema.rowidName);
+  const bounds = [
+    ...(cursor === null ? [] : [`${rowid} > @cursor`]),
+    ...(before === null ? [] : [`${rowid} < @before`]),
+  ];
   const row = db
     .prepare(
       `SELECT min(r) AS first, max(r) AS last, count(*) AS rows FROM (
          SELECT ${rowid} AS r FROM main.${quoteName(schema.table)}
-         ${cursor === null ? "" : `WHERE ${rowid} > @cursor`} ORDER BY ${rowid} LIMIT @limit)`,
+         ${bounds.length === 0 ? "" : `WHERE ${bounds.join(" AND ")}`} ORDER BY ${rowid} LIMIT @limit)`,
     )
-    .get(cursor === null ? { limit } : { cursor, limit }) as {
+    .get({ limit, ...(cursor === null ? {} : { cursor }), ...(before === null ? {} : { before }) }) as {
     first: bigint | null;
     last: bigint | null;
     rows: bigint;
   };
   if (row.first === null || row.last === null) return null;
   return { first: row.first, last: row.last, rows: Number(row.rows) };
+}
+
+/**
+ * As `nextRange`, without rows that are delivered already: begins behind such a range, or ends before it.
+ *
+ * @param covered the first such range that has rows behind a cursor
+ */
+export function nextUncoveredRange(
+  db: Connection,
+  schema: SourceSchema,
+  cursor: bigint | null,
+  limit: number,
+  covered: (cursor: bigint | null) => RowRange | null,
+): CountedRange | null {
+  for (;;) {
+    const ahead = covered(cursor);
+    const range = nextRange(db, schema, cursor, limit, ahead?.first ?? null);
+    if (range !== null || ahead === null) return range;
+    cursor = ahead.last;
+  }
 }
 
 /** The largest rowid there is; null in an empty table. */
@@ -50,29 +78,9 @@ export function countRows(db: Connection, schema: SourceSchema, cursor: bigint |
   return Number(statement.get(cursor === null ? {} : { cursor }) as bigint);
 }
 
-/**
- * The bytes of a text as SQLite stores it, if they are not valid in the database's encoding; null if they
- * are. For UTF-8 that is what RFC 3629 allows, for UTF-16 text without a lone surrogate.
- */
-export function readInvalidText(
-  db: Connection,
-  schema: SourceSchema,
-  rowid: bigint,
-  column: string,
-): Buffer | null {
-  const sql = `SELECT CAST(${quoteName(column)} AS BLOB) FROM main.${quoteName(schema.table)} WHERE ${quoteName(schema.rowidName)} = ?`;
-  const bytes = db.prepare(sql).pluck().get(rowid) as Buffer;
-  // Not `db.pragma`, which refuses to work while the rows of a statement are being taken.
-  const encoding = db.prepare("PRAGMA encoding").pluck().get() as string;
-  return decodes(bytes, encoding) ? null : bytes;
-}
-
-function decodes(bytes: Buffer, encoding: string): boolean {
-  if (encoding === "UTF-16be") bytes = Buffer.from(bytes).swap16();
-  try {
-    new TextDecoder(encoding === "UTF-8" ? "utf-8" : "utf-16le", { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
+/** How many rows there are from the first to the last rowid. */
+export function countRowsWithin(db: Connection, schema: SourceSchema, { first, last }: RowRange): number {
+  const rowid = quoteName(schema.rowidName);
+  const sql = `SELECT count(*) FROM main.${quoteName(schema.table)} WHERE ${rowid} BETWEEN ? AND ?`;
+  return Number(db.prepare(sql).pluck().get(first, last) as bigint);
 }
