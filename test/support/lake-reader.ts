@@ -32,16 +32,8 @@ export type LakeRow = Record<string, unknown>;
 
 /** Runs SQL on DuckDB, an independent reader of what was written; integers come as BigInt. */
 export async function duckdb(sql: string): Promise<LakeRow[]> {
-  const instance = await DuckDBInstance.create(":memory:");
-  const connection = await instance.connect();
-  try {
-    await connection.run("SET TimeZone = 'UTC'");
-    const reader = await connection.runAndReadAll(sql);
-    return reader.getRowObjectsJS() as LakeRow[];
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
+  const { columns, rows } = await duckdbTable(sql);
+  return rows.map((row) => Object.fromEntries(columns.map((column, index) => [column, row[index]])));
 }
 
 /** The rows of some objects, in the order of the objects and of their rows. */
@@ -54,4 +46,47 @@ export async function readRows(objects: readonly { readonly path: string }[]): P
       )),
     );
   return rows;
+}
+
+export interface LakeTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+/**
+ * The rows of some objects with the same columns, read in one query, in the order of the objects and of their
+ * rows; the last column, `filename`, is the path of the object that a row is in.
+ */
+export async function readTable(objects: readonly { readonly path: string }[]): Promise<LakeTable> {
+  if (objects.length === 0) return { columns: [], rows: [] };
+  const paths = objects.map(({ path }) => `'${path.replaceAll("'", "''")}'`).join(", ");
+  const all = `SELECT * FROM read_parquet([${paths}], hive_partitioning = false, filename = true)`;
+  const described = await duckdb(`DESCRIBE ${all}`);
+  const isText = described.map((column) => column.column_type === "VARCHAR");
+  const columns = described.map((column) => column.column_name as string);
+  // DuckDB's client takes a byte order mark at the beginning of a text away.
+  const selected = columns
+    .map((column) => `"${column.replaceAll('"', '""')}"`)
+    .map((column, index) => (isText[index] ? `'|' || ${column}` : column));
+  const { rows } = await duckdbTable(`SELECT ${selected.join(", ")} FROM (${all})`);
+  return {
+    columns,
+    rows: rows.map((row) =>
+      row.map((cell, index) => (isText[index] && cell !== null ? (cell as string).slice(1) : cell)),
+    ),
+  };
+}
+
+/** The result of SQL on DuckDB with its columns in their order. */
+export async function duckdbTable(sql: string): Promise<LakeTable> {
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  try {
+    await connection.run("SET TimeZone = 'UTC'");
+    const reader = await connection.runAndReadAll(sql);
+    return { columns: reader.columnNames(), rows: reader.getRowsJS() };
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
 }

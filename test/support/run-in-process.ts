@@ -1,8 +1,9 @@
 import { hostname } from "node:os";
 import { pino } from "pino";
+import { onTestFinished } from "vitest";
 import { loadSettings } from "../../src/config/load-settings.ts";
-import { type Clock, systemClock, systemSleep } from "../../src/core/clock.ts";
-import { noProgress } from "../../src/observe/progress.ts";
+import { type Clock, type Sleep, systemClock, systemSleep } from "../../src/core/clock.ts";
+import { noProgress, type Progress } from "../../src/observe/progress.ts";
 import { runUploader } from "../../src/uploader.ts";
 
 export interface InProcessOptions {
@@ -11,21 +12,66 @@ export interface InProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly clock?: Clock;
+  readonly sleep?: Sleep;
   readonly signal?: AbortSignal;
   readonly acceptNewDestination?: boolean;
+  /** Told of each extraction and delivery as it happens. */
+  readonly progress?: Partial<Progress>;
+  /** Told of each line that is logged; without it logs are off. */
+  readonly onLog?: (line: LogLine) => void;
 }
 
-/** Runs the uploader once within the test's process, with logs off. */
+/** A line of the log: pino's own fields, and those of observe/logger.ts. */
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly err?: { readonly code?: string; readonly message: string };
+  readonly [field: string]: unknown;
+}
+
+/** Runs the uploader once within the test's process. */
 export function uploadOnce(options: InProcessOptions): Promise<0 | 1> {
-  const { argv, env = {}, cwd, clock = systemClock, acceptNewDestination = false } = options;
+  return run({ ...options, argv: { once: true, ...options.argv } });
+}
+
+export interface RunningInProcess {
+  readonly log: readonly LogLine[];
+  /** Asks for an orderly stop. */
+  stop(): Promise<0 | 1>;
+  readonly finished: Promise<0 | 1>;
+}
+
+/** Starts the uploader within the test's process; it is stopped when the test ends. */
+export function startInProcess(options: Omit<InProcessOptions, "signal" | "onLog">): RunningInProcess {
+  const stopping = new AbortController();
+  const log: LogLine[] = [];
+  const finished = run({ ...options, signal: stopping.signal, onLog: (line) => log.push(line) });
+  finished.catch(() => {});
+  const stop = () => {
+    stopping.abort();
+    return finished;
+  };
+  onTestFinished(() =>
+    stop().then(
+      () => {},
+      () => {},
+    ),
+  );
+  return { log, stop, finished };
+}
+
+async function run(options: InProcessOptions): Promise<0 | 1> {
+  const { argv, env = {}, cwd, onLog, acceptNewDestination = false } = options;
   return runUploader({
-    settings: loadSettings({ argv: { once: true, ...argv }, env, cwd, hostname: hostname() }),
+    settings: loadSettings({ argv, env, cwd, hostname: hostname() }),
     acceptNewDestination,
-    clock,
-    sleep: systemSleep,
+    clock: options.clock ?? systemClock,
+    sleep: options.sleep ?? systemSleep,
     random: Math.random,
-    log: pino({ level: "silent" }),
-    progress: noProgress,
+    log: onLog
+      ? pino({ base: null, level: "debug" }, { write: (line: string) => onLog(JSON.parse(line)) })
+      : pino({ level: "silent" }),
+    progress: { ...noProgress, ...options.progress },
     signal: options.signal ?? new AbortController().signal,
   });
 }

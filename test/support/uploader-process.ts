@@ -1,8 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { afterAll } from "vitest";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
+
+/** By the file that imports this, not by the test: concurrent tests must not end each other's processes. */
+const running = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 export type Program = "uploader" | "pipeline-manager";
 
@@ -29,7 +35,7 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts one of the built programs; it is killed when the test ends, whatever became of it. */
+/** Starts one of the built programs; it is killed when the test file ends, if it still runs. */
 export function startProgram(
   program: Program,
   args: readonly string[],
@@ -53,7 +59,8 @@ export function startProgram(
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  running.add(child);
+  child.on("close", () => running.delete(child));
   return {
     process: child,
     output: () => stdout,

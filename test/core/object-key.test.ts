@@ -1,0 +1,160 @@
+import { sep } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { safeName } from "../../src/core/names.ts";
+import {
+  formatObjectKey,
+  type ObjectName,
+  objectKeyPrefix,
+  ownerKey,
+  parseObjectKey,
+} from "../../src/core/object-key.ts";
+import { PIPELINE_TYPES } from "../../src/core/types.ts";
+import { assertInside } from "../../src/sink/directory-paths.ts";
+
+const EXAMPLE: ObjectName = {
+  route: { type: "raw", rejected: false },
+  node: "edge-7",
+  table: "sensor_readings",
+  generation: 1,
+  sequence: 42,
+  part: 1,
+  parts: 2,
+  range: { first: 1n, last: 8192n },
+  rows: 8000,
+  ingestDate: "2026-02-03",
+};
+
+/** Names from outside: of any characters, and some that look like parts of a key. */
+const anyName = fc.oneof(
+  { weight: 3, arbitrary: fc.string({ unit: "binary", maxLength: 90 }) },
+  fc.constantFrom(
+    "",
+    ".",
+    "..",
+    "../..",
+    "/etc/passwd",
+    "C:\\temp",
+    "a\0b",
+    "_hidden",
+    ".hidden",
+    "rejected",
+    "ingest_date=2026-01-01",
+    "%2e%2e%2f",
+    "edge-0001-0000000001-1of1-0000000000000000001-0000000000000000009-9",
+    "0001-0000000001",
+    "x.parquet",
+  ),
+);
+const rowid = fc.oneof(
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  fc.constantFrom(-(2n ** 63n), -1n, 0n, 1n, 2n ** 63n - 1n),
+);
+const anyObjectName: fc.Arbitrary<ObjectName> = fc.record({
+  route: fc.record({ type: fc.constantFrom(...PIPELINE_TYPES), rejected: fc.boolean() }),
+  node: anyName,
+  table: anyName,
+  generation: fc.integer({ min: 1, max: 100_000 }),
+  sequence: fc.integer({ min: 1, max: 2 ** 36 }),
+  part: fc.integer({ min: 1, max: 9 }),
+  parts: fc.integer({ min: 1, max: 9 }),
+  range: fc.record({ first: rowid, last: rowid }),
+  rows: fc.integer({ min: 0, max: 2 ** 36 }),
+  ingestDate: fc
+    .date({ min: new Date("2000-01-01"), max: new Date("9999-12-31"), noInvalidDate: true })
+    .map((date) => date.toISOString().slice(0, 10)),
+});
+
+describe("formatObjectKey", () => {
+  it.each<[string, Partial<ObjectName>]>([
+    [
+      "raw/sensor_readings/ingest_date=2026-02-03/edge-7-0001-0000000042-1of2-0000000000000000001-0000000000000008192-8000.parquet",
+      {},
+    ],
+    [
+      "rejected/schematized/sensor_readings/ingest_date=2026-02-03/edge-7-0001-0000000042-1of2-0000000000000000001-0000000000000008192-8000.parquet",
+      { route: { type: "schematized", rejected: true } },
+    ],
+    [
+      "raw/sensor_readings/ingest_date=2026-02-03/edge-7-0001-0000000042-1of2-n9223372036854775808-9223372036854775807-8000.parquet",
+      { range: { first: -(2n ** 63n), last: 2n ** 63n - 1n } },
+    ],
+    [
+      "raw/sensor_readings/ingest_date=2026-02-03/edge-7-0001-0000000042-1of2-n0000000000000000001-0000000000000000000-8000.parquet",
+      { range: { first: -1n, last: 0n } },
+    ],
+  ])("makes %s", (key, changes) => {
+    expect(formatObjectKey({ ...EXAMPLE, ...changes })).toBe(key);
+  });
+
+  it("is taken apart and put together again for any node, table and rowids", () => {
+    fc.assert(
+      fc.property(anyObjectName, (name) => {
+        const key = formatObjectKey(name);
+        const parsed = parseObjectKey(key);
+        expect(parsed).toEqual({ ...name, node: safeName(name.node), table: safeName(name.table) });
+        expect(formatObjectKey(parsed as ObjectName)).toBe(key);
+      }),
+    );
+  });
+
+  it("keeps rowids of the same sign in order", () => {
+    const keys = [1n, 9n, 10n, 2n ** 40n, 2n ** 63n - 1n].map((first) =>
+      formatObjectKey({ ...EXAMPLE, range: { first, last: 2n ** 63n - 1n } }),
+    );
+    expect(keys.toSorted()).toEqual(keys);
+  });
+
+  it("has no file or folder that Spark hides, and no character that Spark or Hadoop decodes", () => {
+    fc.assert(
+      fc.property(anyObjectName, (name) => {
+        const key = formatObjectKey(name);
+        expect(key.startsWith(objectKeyPrefix(name.route, name.table))).toBe(true);
+        expect(key).toMatch(/^[A-Za-z0-9._=/-]+$/);
+        for (const part of key.split("/")) expect(part).toMatch(/^[A-Za-z0-9]/);
+      }),
+    );
+  });
+
+  it("names nothing outside the folder of the directory sink", () => {
+    fc.assert(
+      fc.property(anyObjectName, (name) => {
+        for (const key of [formatObjectKey(name), ownerKey(name.node, name.table)]) {
+          const path = assertInside("/lake", "bucket", key);
+          expect(path.startsWith(`${sep}lake${sep}bucket${sep}`)).toBe(true);
+          expect(path.split(sep)).toHaveLength(3 + key.split("/").length);
+        }
+      }),
+    );
+  });
+
+  it("differs where any of its parts differs", () => {
+    const parts = Object.keys(EXAMPLE) as (keyof ObjectName)[];
+    fc.assert(
+      fc.property(anyObjectName, anyObjectName, fc.constantFrom(...parts), (one, other, part) => {
+        const changed = { ...one, [part]: other[part] };
+        fc.pre(JSON.stringify(one, bigintText) !== JSON.stringify(changed, bigintText));
+        expect(formatObjectKey(changed)).not.toBe(formatObjectKey(one));
+      }),
+    );
+  });
+});
+
+describe("parseObjectKey", () => {
+  it.each([
+    "",
+    "raw/sensor_readings/ingest_date=2026-02-03/notes.parquet",
+    "_owner/edge-7/sensor_readings.json",
+    "bronze/t/ingest_date=2026-02-03/n-0001-0000000042-1of2-0000000000000000001-0000000000000000009-9.parquet",
+    "raw/t/u/ingest_date=2026-02-03/n-0001-0000000042-1of2-0000000000000000001-0000000000000000009-9.parquet",
+    "raw/t/ingest_date=2026-02-03/n-0001-0000000042-1of2-0000000000000000001-0000000000000000009-9.parquet.tmp",
+    "raw/t/ingest_date=2026-02-03/n-0001-0000000042-0000000000000000001-0000000000000000009-9.parquet",
+    "x/raw/t/ingest_date=2026-02-03/n-0001-0000000042-1of2-0000000000000000001-0000000000000000009-9.parquet",
+  ])("does not take %s for a key of ours", (key) => {
+    expect(parseObjectKey(key)).toBeNull();
+  });
+});
+
+function bigintText(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}

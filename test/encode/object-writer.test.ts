@@ -1,0 +1,178 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { QueryColumn, SqlValue } from "../../src/core/types.ts";
+import type { ColumnBatch } from "../../src/encode/column-batch.ts";
+import {
+  type ObjectWriterOptions,
+  openObjectWriter,
+  type ParquetCompression,
+} from "../../src/encode/object-writer.ts";
+import { readColumns } from "../../src/encode/read-columns.ts";
+import { duckdb } from "../support/lake-reader.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const COLUMNS: readonly QueryColumn[] = [
+  { name: "id", type: "int64", source: null },
+  { name: "a.b [°C]", type: "string", source: null },
+];
+const FOOTER = { node_id: "Knoten 7 °", table: "readings" };
+
+describe("an object", () => {
+  it("has the rows of all batches, in order, and says how many, how large and what SHA-256", async () => {
+    const { path, writer } = await openWriter();
+    await writer.append(batch([[1n, "one"]]));
+    await writer.append(batch([]));
+    await writer.append(
+      batch([
+        [2n, null],
+        [3n, ""],
+      ]),
+    );
+    expect(writer.rows).toBe(3);
+    const finished = await writer.close();
+    const bytes = readFileSync(path);
+    expect(finished).toEqual({
+      rows: 3,
+      bytes: bytes.length,
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+    });
+    expect(await duckdb(`FROM '${path}'`)).toEqual([
+      { id: 1n, "a.b [°C]": "one" },
+      { id: 2n, "a.b [°C]": null },
+      { id: 3n, "a.b [°C]": "" },
+    ]);
+  });
+
+  it("says in its footer what was known when it was opened", async () => {
+    const { path, writer } = await openWriter();
+    await writer.append(batch([[1n, "one"]]));
+    await writer.close();
+    const metadata = await duckdb(
+      `SELECT decode(key) AS key, decode(value) AS value FROM parquet_kv_metadata('${path}')`,
+    );
+    for (const [key, value] of Object.entries(FOOTER)) expect(metadata).toContainEqual({ key, value });
+  });
+
+  it("can be read by its owner alone until it is delivered", async () => {
+    const { path, writer } = await openWriter();
+    await writer.append(batch([[1n, "one"]]));
+    await writer.close();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it("is not written over a file that is there", async () => {
+    const path = join(temporaryFolder(), "object.parquet");
+    writeFileSync(path, "somebody else's");
+    await expect(openWriter({ path })).rejects.toThrow(/EEXIST/);
+    expect(readFileSync(path, "utf8")).toBe("somebody else's");
+  });
+
+  it.each<[ParquetCompression, string]>([
+    ["snappy", "SNAPPY"],
+    ["zstd", "ZSTD"],
+    ["gzip", "GZIP"],
+    ["none", "UNCOMPRESSED"],
+  ])("is compressed by %s", async (compression, codec) => {
+    const { path, writer } = await openWriter({ compression });
+    await writer.append(batch(numbered(1000)));
+    await writer.close();
+    const codecs = await duckdb(`SELECT DISTINCT compression FROM parquet_metadata('${path}')`);
+    expect(codecs).toEqual([{ compression: codec }]);
+    expect(await duckdb(`SELECT count(*) AS rows, sum(id) AS ids FROM '${path}'`)).toEqual([
+      { rows: 1000n, ids: 499_500n },
+    ]);
+  });
+
+  it.each([0, 10, 50_000])("that was given up after %i rows is closed, and takes no more", async (rows) => {
+    const { path, writer } = await openWriter();
+    await writer.append(batch(numbered(rows)));
+    await writer.abort();
+    const left = readFileSync(path);
+    await expect(writer.append(batch(numbered(10)))).rejects.toThrow();
+    expect(readFileSync(path).equals(left)).toBe(true);
+  });
+});
+
+describe("row groups", () => {
+  it("end at 32,768 rows, whatever the batches", async () => {
+    const { path, writer } = await openWriter();
+    for (let at = 0; at < 80_000; at += 8_000) await writer.append(batch(numbered(8_000, at)));
+    await writer.close();
+    const groups = await duckdb(
+      `SELECT DISTINCT row_group_id AS id, row_group_num_rows AS rows FROM parquet_metadata('${path}') ORDER BY id`,
+    );
+    expect(groups.map(({ rows }) => rows)).toEqual([32_768n, 32_768n, 14_464n]);
+    expect(await duckdb(`SELECT count(DISTINCT id) AS ids, max(id) AS last FROM '${path}'`)).toEqual([
+      { ids: 80_000n, last: 79_999n },
+    ]);
+  });
+
+  it("end at 32 MiB, so that wide rows do not fill the memory", async () => {
+    const { path, writer } = await openWriter({
+      columns: [{ name: "x", type: "binary" }],
+      compression: "none",
+    });
+    const columns: QueryColumn[] = [{ name: "x", type: "binary", source: null }];
+    const megabyte = randomBytes(2 ** 20);
+    for (let at = 0; at < 20; at++)
+      await writer.append(
+        batch(
+          Array.from({ length: 4 }, () => [Buffer.concat([megabyte, randomBytes(8)])]),
+          columns,
+        ),
+      );
+    expect(writer.estimatedBytes).toBeGreaterThan(70 * 2 ** 20);
+    const { bytes } = await writer.close();
+    const groups = await duckdb(
+      `SELECT sum(total_compressed_size) AS bytes FROM parquet_metadata('${path}') GROUP BY row_group_id`,
+    );
+    expect(groups.length).toBeGreaterThan(1);
+    for (const group of groups) expect(Number(group.bytes)).toBeLessThan(40 * 2 ** 20);
+    expect(bytes).toBeGreaterThan(80 * 2 ** 20);
+  });
+});
+
+describe("the estimate of an object's bytes", () => {
+  it("is right to a few row groups' remains, so that an object ends near its target", async () => {
+    const { writer } = await openWriter();
+    for (let at = 0; at < 120_000; at += 8_000) await writer.append(batch(numbered(8_000, at)));
+    const estimated = writer.estimatedBytes;
+    const { bytes } = await writer.close();
+    expect(estimated / bytes).toBeGreaterThan(0.8);
+    expect(estimated / bytes).toBeLessThan(1.2);
+  });
+
+  it("counts rows from the first one on", async () => {
+    const { writer } = await openWriter();
+    expect(writer.estimatedBytes).toBe(0);
+    await writer.append(batch(numbered(100)));
+    const before = writer.estimatedBytes;
+    await writer.append(batch(numbered(100, 100)));
+    expect(before).toBeGreaterThan(0);
+    expect(writer.estimatedBytes).toBeGreaterThan(before);
+    await writer.close();
+  });
+});
+
+async function openWriter(changes: Partial<ObjectWriterOptions> = {}) {
+  const path = join(temporaryFolder(), "object.parquet");
+  const options = { path, columns: COLUMNS, compression: "snappy" as const, footer: FOOTER, ...changes };
+  return { path, writer: await openObjectWriter(options) };
+}
+
+function numbered(rows: number, first = 0): SqlValue[][] {
+  return Array.from({ length: rows }, (_, row) => [BigInt(first + row), `reading ${first + row}`]);
+}
+
+function batch(rows: readonly SqlValue[][], columns: readonly QueryColumn[] = COLUMNS): ColumnBatch {
+  return readColumns(rows, {
+    columns,
+    rowwise: false,
+    maxRows: rows.length,
+    maxBytes: Number.POSITIVE_INFINITY,
+    mayBeInvalid: () => false,
+    readInvalidText: () => null,
+  }).batch;
+}

@@ -1,0 +1,113 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { formatBytes } from "../../src/cli/text-table.ts";
+import { appendReadings } from "../support/readings.ts";
+import { until } from "../support/until.ts";
+import { runProgram, startProgram } from "../support/uploader-process.ts";
+import { expectEveryRowOnce } from "./every-row-once.ts";
+import { openSite, type Site } from "./site.ts";
+
+function flagsOf({ database, stateDir, folder }: Site): string[] {
+  const lake = join(folder, "lake");
+  return [
+    "--sqlite",
+    database,
+    "--table",
+    "readings",
+    "--node-id",
+    "press-7",
+    "--state-dir",
+    stateDir,
+    "--directory",
+    lake,
+  ];
+}
+
+function sizeOf(site: Site): number {
+  return site.objects().reduce((sum, { path }) => sum + statSync(path).size, 0);
+}
+
+test("it says what it found, and wants --yes where there is no terminal", async () => {
+  const site = openSite();
+  site.setType("emergency");
+  appendReadings(site.db, 100);
+  await site.upload();
+  site.loseState({
+    undelivered: ({ sequence, part }) => sequence === 4 || (sequence === 7 && part === 1) || sequence === 10,
+  });
+  const flags = flagsOf(site);
+  const options = { cwd: site.folder };
+  expect(await runProgram("uploader", [...flags, "--once"], options)).toMatchObject({ code: 1 });
+
+  const asked = await runProgram("uploader", ["state", "rebuild", ...flags], options);
+  expect(asked).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/no terminal.*nothing was changed[\s\S]*--yes/),
+  });
+  expect(asked.stdout.replace(/state [0-9a-f-]{36}/, "state ID").replace(site.stateDir, "FOLDER")).toBe(
+    `Table:           readings of node press-7
+In the buckets:  15 objects of generation 1, 71 rows, ${formatBytes(sizeOf(site))}
+Ownership:       state ID, epoch 1, generation 1
+Missing:         2 extractions: 4 of generation 1, 7 of generation 1 (1 of 2 parts are there)
+Goes back to:    row 30, the end of extraction 3 of generation 1
+Left out:        41 rows beyond that are delivered already
+To be sent:      29 rows that the table has now
+Begins:          generation 2
+
+Any other uploader with this node id must be stopped first: what it delivers from now on may come twice.
+The present state in FOLDER is moved aside, not deleted.
+`,
+  );
+
+  const done = await runProgram("uploader", ["state", "rebuild", "--yes", ...flags], options);
+  expect(done).toMatchObject({ code: 0, stderr: "" });
+  expect(done.stdout.startsWith(asked.stdout)).toBe(true);
+  expect(done.stdout).toContain("The state is rebuilt: readings goes on with generation 2.");
+  expect(done.stdout).toMatch(/Moved aside: .*state\.db\.replaced-/);
+  expect(await runProgram("uploader", [...flags, "--once"], options)).toMatchObject({ code: 0, stderr: "" });
+  await expectEveryRowOnce(site.objects(), site.db);
+});
+
+test("it leaves a state alone that an uploader works on", async () => {
+  const site = openSite();
+  appendReadings(site.db, 30);
+  const flags = flagsOf(site);
+  const running = startProgram("uploader", flags, { cwd: site.folder });
+  await running.untilOutput(/"msg":"delivered"/);
+  const refused = await runProgram("uploader", ["state", "rebuild", "--yes", ...flags], { cwd: site.folder });
+  expect(refused).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: expect.stringContaining("Another uploader works on"),
+  });
+  running.process.kill("SIGTERM");
+  expect(await running.finished).toMatchObject({ code: 0 });
+  await expectEveryRowOnce(site.objects(), site.db);
+});
+
+test("killed at any moment, it is run again and loses and doubles nothing", async () => {
+  const site = openSite();
+  appendReadings(site.db, 200);
+  await site.upload();
+  site.loseState({ undelivered: ({ sequence }) => sequence % 4 === 2 });
+  const rebuild = ["state", "rebuild", "--yes", ...flagsOf(site)];
+  const env = { UPLOADER_FAILPOINT: "before-rename-of-marker:kill" };
+  expect(await runProgram("uploader", rebuild, { cwd: site.folder, env })).toMatchObject({
+    signal: "SIGKILL",
+  });
+  expect(readdirSync(site.stateDir)).toContain("state.db.rebuilding");
+  const moments = [
+    () => existsSync(join(site.stateDir, "state.db")),
+    () => readdirSync(site.stateDir).some((name) => name.includes(".replaced-")),
+  ];
+  for (const hasCome of moments) {
+    const running = startProgram("uploader", rebuild, { cwd: site.folder });
+    await until("the moment to kill it", () => hasCome() || running.process.exitCode !== null);
+    running.process.kill("SIGKILL");
+    await running.finished;
+  }
+  expect(await runProgram("uploader", rebuild, { cwd: site.folder })).toMatchObject({ code: 0, stderr: "" });
+  expect(await site.upload()).toBe(0);
+  await expectEveryRowOnce(site.objects(), site.db);
+});
