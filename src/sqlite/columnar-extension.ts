@@ -1,0 +1,33 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Connection } from "./open.ts";
+
+const FILE_NAMES: Partial<Record<NodeJS.Platform, string>> = {
+  darwin: "columnar.dylib",
+  win32: "columnar.dll",
+};
+
+/** Where scripts/build-native.js puts the extension, seen from src/sqlite and from dist/src/sqlite. */
+const FOLDERS = ["../../dist/native", "../../native"];
+
+/**
+ * Gives a connection the functions of native/: `columnar` for `readColumnar`, and a `timestamp_micros` that
+ * takes the place of that of `registerFunctions`, which has to be called before. They only save time: where
+ * the extension is not built or cannot be loaded, or UPLOADER_NATIVE is `off`, all is done in TypeScript.
+ *
+ * @param onRefused is told why the extension is not used
+ * @returns whether the connection has the functions; never an error
+ */
+export function loadColumnarExtension(db: Connection, onRefused?: (reason: string) => void): boolean {
+  try {
+    if (process.env.UPLOADER_NATIVE === "off") throw new Error("UPLOADER_NATIVE is off");
+    const name = FILE_NAMES[process.platform] ?? "columnar.so";
+    const path = FOLDERS.map((folder) => join(import.meta.dirname, folder, name)).find(existsSync);
+    if (path === undefined) throw new Error(`${name} is not built: npm run build needs a C compiler for it`);
+    db.loadExtension(path);
+    return true;
+  } catch (error) {
+    onRefused?.(error instanceof Error ? error.message : String(error));
+    return false;
+  }
+}

@@ -1,0 +1,246 @@
+/*
+** Runs the extension under AddressSanitizer and UndefinedBehaviorSanitizer, which end the program where there is
+** anything to say: values and texts of all kinds, broken ones, queries that end early, limits; then everything
+** again with each allocation failing in turn, as SQLite's own tests do (https://sqlite.org/testing.html#oomtesting).
+** sanitized.test.ts compiles it with MOST_BYTES at 64 KB.
+*/
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite3.h"
+
+int sqlite3_columnar_init(sqlite3 *, char **, const void *);
+
+#define CHECK(condition) \
+  do { \
+    if (!(condition)) { \
+      printf("line %d: %s\n", __LINE__, #condition); \
+      exit(1); \
+    } \
+  } while (0)
+
+/* An allocator that fails at the `countdown`th call from now, and where it is persistent from then on; -1: never. */
+static sqlite3_mem_methods memory;
+static int countdown = -1, is_persistent, failures;
+
+static int fails(void) {
+  if (countdown < 0) return 0;
+  if (countdown > 0 && --countdown > 0) return 0;
+  if (!is_persistent) countdown = -1;
+  failures++;
+  return 1;
+}
+static void *failing_malloc(int size) { return fails() ? NULL : memory.xMalloc(size); }
+static void *failing_realloc(void *old, int size) { return fails() ? NULL : memory.xRealloc(old, size); }
+
+static void use_failing_allocator(void) {
+  sqlite3_mem_methods failing;
+  CHECK(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory) == SQLITE_OK);
+  failing = memory;
+  failing.xMalloc = failing_malloc;
+  failing.xRealloc = failing_realloc;
+  CHECK(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) == SQLITE_OK);
+  CHECK(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK);
+}
+
+static void interrupt(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  (void)argc;
+  (void)argv;
+  sqlite3_interrupt(sqlite3_context_db_handle(context));
+}
+
+static void run(sqlite3 *db, const char *sql) {
+  char *message = NULL;
+  if (sqlite3_exec(db, sql, NULL, NULL, &message) == SQLITE_OK) return;
+  printf("%s: %s\n", sql, message);
+  exit(1);
+}
+
+static const char *const ROWS =
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b, c, d, e);"
+    "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+    "INSERT INTO t SELECT i, 'text ' || i, i / 3.0, i % 3, zeroblob(i), NULL FROM n;"
+    "INSERT INTO t VALUES(41, CAST(x'd8d8d8d8' AS TEXT), 'x', 2, 9007199254740993, 1e999);"
+    "INSERT INTO t VALUES(42, x'', -9007199254740993, CAST(x'3dd80000' AS TEXT), '', CAST(x'00dc' AS TEXT));"
+    "INSERT INTO t VALUES(43, CAST(x'f4908080' AS TEXT), 0, 1, CAST(x'eda080' AS TEXT), CAST(x'e0' AS TEXT));"
+    "INSERT INTO t VALUES(44, printf('%.1200c', 'x'), 5e-324, 0, x'00', 'é😀' || char(0) || 'x');"
+    "INSERT INTO t VALUES(45, '1767225600.5', '2026-01-01T00:00:00.123456789+02:00', '99999999999999999999', "
+    "  CAST(x'323032362d30312d3031543030' AS TEXT), -1e19);";
+
+static sqlite3 *open_database(const char *encoding) {
+  sqlite3 *db;
+  char pragma[64];
+  snprintf(pragma, sizeof pragma, "PRAGMA encoding = '%s'", encoding);
+  CHECK(sqlite3_open(":memory:", &db) == SQLITE_OK);
+  CHECK(sqlite3_columnar_init(db, NULL, NULL) == SQLITE_OK);
+  CHECK(sqlite3_create_function(db, "interrupt", 0, SQLITE_UTF8, NULL, interrupt, NULL, NULL) == SQLITE_OK);
+  run(db, pragma);
+  run(db, ROWS);
+  return db;
+}
+
+static uint64_t get64(const unsigned char *blob, int at) {
+  uint64_t value;
+  memcpy(&value, blob + at, sizeof value);
+  return value;
+}
+static uint32_t get32(const unsigned char *blob, int at) {
+  uint32_t value;
+  memcpy(&value, blob + at, sizeof value);
+  return value;
+}
+
+/* Whether every part lies within the blob, where it may, and offsets rise to the end of the values. */
+static void check_blob(const unsigned char *blob, int length) {
+  CHECK(length >= 24 && length % 8 == 0 && memcmp(blob, "COL1", 4) == 0);
+  uint32_t columns = get32(blob, 4), rows = get32(blob, 8);
+  CHECK(rows > 0);
+  for (uint32_t i = 0; i < columns; i++) {
+    int at = 24 + (int)i * 40;
+    uint64_t validity = get64(blob, at + 8), values = get64(blob, at + 16), size = get64(blob, at + 24);
+    uint64_t offsets = get64(blob, at + 32);
+    CHECK((get32(blob, at) > 0) == (validity > 0));
+    CHECK(validity % 8 == 0 && validity + (rows + 7) / 8 <= (uint64_t)length);
+    CHECK(values % 8 == 0 && values + size <= (uint64_t)length);
+    CHECK(offsets % 8 == 0 && offsets + 4 * ((uint64_t)rows + 1) <= (uint64_t)length + (offsets ? 0 : 8 * rows));
+    for (uint32_t row = 0; offsets && row < rows; row++)
+      CHECK(get32(blob, (int)offsets + 4 * (int)row) <= get32(blob, (int)offsets + 4 * (int)row + 4));
+    if (offsets) CHECK(get32(blob, (int)offsets + 4 * (int)rows) == size);
+  }
+}
+
+typedef struct Case {
+  const char *sql;
+  int rc; /* SQLITE_ROW, or the error */
+} Case;
+
+static const Case CASES[] = {
+    {"SELECT columnar('SELECT * FROM t', 'ISDBXS', 0)", SQLITE_ROW},
+    {"SELECT columnar('SELECT id, b, a, d, c, e FROM t ORDER BY id DESC', 'IDIXBD', 100000)", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'IXXXXX', 1)", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'IBBBBB', 700)", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'idxbbx', 0)", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'issxdb', 0)", SQLITE_MISMATCH},
+    {"SELECT columnar('SELECT id FROM t WHERE id BETWEEN @a AND @b', 'i', 0, '@a', 3, '@b', 5, '@c', 0)", SQLITE_ROW},
+    {"SELECT columnar('SELECT @a', 'S', 0, '@a', CAST(x'3dd83dd8' AS TEXT))", SQLITE_ROW},
+    {"SELECT columnar('SELECT a, timestamp_micros(a), timestamp_micros(b), timestamp_micros(c), "
+     "timestamp_micros(d), timestamp_micros(e) FROM t', 'Siiiii', 0)", SQLITE_ROW},
+    {"SELECT columnar('SELECT 1 WHERE 0', 'i', 0)", SQLITE_ROW},
+    {"SELECT columnar()", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', 'i', 0, '@a')", SQLITE_ROW},
+    {"SELECT columnar('SELECT @a', 'i', 0, '@a')", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT @a', 'i', 0, NULL, 1)", SQLITE_MISUSE},
+    {"SELECT columnar(1, 'i', 0)", SQLITE_MISUSE},
+    {"SELECT columnar('', 'i', 0)", SQLITE_MISUSE},
+    {"SELECT columnar('BEGIN', '', 0)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', x'00', 0)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', 'ii', 0)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', 'q', 0)", SQLITE_MISUSE},
+    {"SELECT columnar('DELETE FROM t', 'i', 0)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT nonsense FROM t', 'i', 0)", SQLITE_ERROR},
+    {"SELECT columnar('SELECT id, iif(id = 30, abs(-9223372036854775807 - 1), 1) FROM t', 'ii', 0)", SQLITE_ERROR},
+    {"SELECT columnar('SELECT id, iif(id = 30, interrupt(), a) FROM t', 'iS', 0)", SQLITE_INTERRUPT},
+    {"SELECT columnar('SELECT zeroblob(70000)', 'x', 0)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT a.d, a.a FROM t a, t b, t c', 'xX', 0)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT printf(''%.65000c'', ''x''), zeroblob(2000)', 'sx', 0)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT zeroblob(65536)', 'I', 0)", SQLITE_TOOBIG},
+};
+#define CASE_COUNT (int)(sizeof CASES / sizeof *CASES)
+
+static int step_case(sqlite3 *db, const Case *each, sqlite3_stmt **statement) {
+  int rc = sqlite3_prepare_v2(db, each->sql, -1, statement, NULL);
+  return rc ? rc : sqlite3_step(*statement);
+}
+
+/* Runs a case with the first allocation failing, then with the second, until it runs to its end. */
+static void run_out_of_memory(sqlite3 *db, const Case *each, const void *blob, int length) {
+  for (int n = 1;; n++) {
+    sqlite3_stmt *statement = NULL;
+    int before = failures;
+    countdown = n;
+    int rc = step_case(db, each, &statement);
+    countdown = -1;
+    int failed = failures - before;
+    if (rc == SQLITE_ROW && length > 0) {
+      CHECK(sqlite3_column_bytes(statement, 0) == length);
+      CHECK(memcmp(sqlite3_column_blob(statement, 0), blob, (size_t)length) == 0);
+    }
+    CHECK(rc == each->rc || (failed > 0 && rc == SQLITE_NOMEM));
+    sqlite3_finalize(statement);
+    if (failed == 0) return;
+  }
+}
+
+static void run_cases(const char *encoding) {
+  sqlite3 *db = open_database(encoding);
+  for (int i = 0; i < CASE_COUNT; i++) {
+    sqlite3_stmt *statement = NULL;
+    int rc = step_case(db, &CASES[i], &statement);
+    if (rc != CASES[i].rc) printf("%s: %d %s\n", CASES[i].sql, rc, sqlite3_errmsg(db));
+    CHECK(rc == CASES[i].rc);
+    int is_blob = rc == SQLITE_ROW && sqlite3_column_type(statement, 0) == SQLITE_BLOB;
+    int length = is_blob ? sqlite3_column_bytes(statement, 0) : 0;
+    unsigned char *blob = malloc((size_t)length + 1);
+    CHECK(blob);
+    if (length > 0) {
+      memcpy(blob, sqlite3_column_blob(statement, 0), (size_t)length);
+      check_blob(blob, length);
+    }
+    sqlite3_finalize(statement);
+    for (is_persistent = 0; is_persistent <= 1; is_persistent++)
+      run_out_of_memory(db, &CASES[i], blob, length);
+    free(blob);
+  }
+  CHECK(sqlite3_close(db) == SQLITE_OK);
+}
+
+/* Bytes that follow from the seed; half of them such as texts and timestamps are made of. */
+static uint32_t state = 1;
+static unsigned char next_byte(void) {
+  static const char likely[] = "0123456789-:T.Z+ eE\xc3\xa9\xd8\xdc\x00\x3d";
+  state = state * 1664525u + 1013904223u;
+  uint32_t random = state >> 8;
+  return random & 1 ? (unsigned char)(random >> 1) : (unsigned char)likely[(random >> 1) % (sizeof likely - 1)];
+}
+
+static void run_random(const char *encoding) {
+  sqlite3 *db = open_database(encoding);
+  sqlite3_stmt *insert, *call;
+  run(db, "CREATE TABLE random(bytes BLOB)");
+  CHECK(sqlite3_prepare_v2(db, "INSERT INTO random VALUES (?)", -1, &insert, NULL) == SQLITE_OK);
+  CHECK(sqlite3_prepare_v2(db,
+                           "SELECT columnar('SELECT t, bytes, timestamp_micros(t), t, t FROM "
+                           "(SELECT CAST(bytes AS TEXT) t, bytes FROM random)', 'SXiDx', ?)",
+                           -1, &call, NULL) == SQLITE_OK);
+  for (int round = 0; round < 300; round++) {
+    run(db, "DELETE FROM random");
+    for (int row = 0; row <= round % 40; row++) {
+      unsigned char bytes[48];
+      int length = next_byte() % (int)sizeof bytes;
+      for (int i = 0; i < length; i++) bytes[i] = next_byte();
+      sqlite3_bind_blob(insert, 1, bytes, length, SQLITE_TRANSIENT);
+      CHECK(sqlite3_step(insert) == SQLITE_DONE && sqlite3_reset(insert) == SQLITE_OK);
+    }
+    sqlite3_bind_int(call, 1, next_byte() * 16);
+    CHECK(sqlite3_step(call) == SQLITE_ROW);
+    check_blob(sqlite3_column_blob(call, 0), sqlite3_column_bytes(call, 0));
+    sqlite3_reset(call);
+  }
+  sqlite3_finalize(insert);
+  sqlite3_finalize(call);
+  CHECK(sqlite3_close(db) == SQLITE_OK);
+}
+
+int main(void) {
+  static const char *const encodings[] = {"UTF-8", "UTF-16le", "UTF-16be"};
+  use_failing_allocator();
+  for (int i = 0; i < 3; i++) {
+    run_cases(encodings[i]);
+    run_random(encodings[i]);
+  }
+  CHECK(sqlite3_memory_used() == 0);
+  printf("%d allocations failed\n", failures);
+  return 0;
+}
