@@ -25,7 +25,7 @@ export interface CycleOptions {
 
 /** How a cycle left a source. */
 export type SourceOutcome =
-  /** All that may be shipped is extracted. */
+  /** All that could be shipped when it was last read is extracted. */
   | "idle"
   /** Its share of the outbox is full; its rows wait in the source. */
   | "full"
@@ -45,7 +45,7 @@ export async function runCycle(options: CycleOptions): Promise<Map<string, Sourc
     for (const extractor of options.extractors) {
       if (isDone(extractor) || options.signal.aborted) continue;
       const outcome = await extractOnce(extractor, options);
-      if (outcome !== "extracted") outcomes.set(extractor.table, outcome);
+      if (outcome !== "more") outcomes.set(extractor.table, outcome);
     }
   }
   return outcomes;
@@ -54,7 +54,7 @@ export async function runCycle(options: CycleOptions): Promise<Map<string, Sourc
 async function extractOnce(
   extractor: ExtractorOptions,
   options: CycleOptions,
-): Promise<SourceOutcome | "extracted"> {
+): Promise<SourceOutcome | "more"> {
   const { state, delivery, clock, log, shipOpenWindows } = options;
   const { node, table } = extractor;
   const source = readSource(state.db, node, table) as SourceState;
@@ -67,11 +67,11 @@ async function extractOnce(
     const outcome = await extract(extractor, { targetBytes, shipOpenWindows, signal: options.signal });
     logExtraction(log.child({ node, table }), outcome, clock.now() - began);
     if (outcome.kind === "idle") return "idle";
-    if (outcome.kind === "extracted") {
-      options.onExtracted(outcome.rows);
-      delivery.wake();
-    }
-    return "extracted";
+    if (outcome.kind === "replaced") return "more";
+    options.onExtracted(outcome.rows);
+    delivery.wake();
+    // Rows that have come since its last read wait for the next cycle, or a busy sensor's would never end.
+    return outcome.isCaughtUp ? "idle" : "more";
   } catch (err) {
     log.error({ node, table, err }, "not extracted; nothing is lost, the next cycle tries again");
     return "failed";

@@ -157,7 +157,9 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
     const isHopeless = retryKind(error) === "permanent";
     const isTooLong = options.giveUpAfterMs !== null && now - failingSince >= options.giveUpAfterMs;
     const isStopped = isHopeless || isTooLong;
-    const retryAt = isStopped ? Number.POSITIVE_INFINITY : now + nextDelayMs(failures, options.random);
+    const giveUpAt = failingSince + (options.giveUpAfterMs ?? Number.POSITIVE_INFINITY);
+    const nextTry = Math.min(now + nextDelayMs(failures, options.random), giveUpAt);
+    const retryAt = isStopped ? Number.POSITIVE_INFINITY : nextTry;
     rests.set(source.id, { failures, failingSince, since: now, retryAt, error });
     const fields = { ...describe(source, object), err: error };
     if (isHopeless) log.error(fields, "this source is stopped; its objects stay in the outbox");

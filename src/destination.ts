@@ -3,13 +3,12 @@ import { UploaderError } from "./core/errors.ts";
 import type { PipelineType } from "./core/types.ts";
 import { changeDestination, type Destination, openSource, type SourceState } from "./outbox/sources.ts";
 import type { State } from "./outbox/state.ts";
-import { createDirectorySink } from "./sink/directory.ts";
-import { createS3Sink } from "./sink/s3.ts";
 import type { Sink } from "./sink/sink.ts";
 
-/** The sink that the settings ask for. */
-export function createSink(settings: SinkSettings): Sink {
-  return settings.kind === "s3" ? createS3Sink(settings) : createDirectorySink(settings);
+/** The sink that the settings ask for; the AWS SDK is loaded only where it is used. */
+export async function createSink(settings: SinkSettings): Promise<Sink> {
+  if (settings.kind === "s3") return (await import("./sink/s3.ts")).createS3Sink(settings);
+  return (await import("./sink/directory.ts")).createDirectorySink(settings);
 }
 
 /** Where the settings send a source, in the form that the state keeps. */

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Settings } from "./config/settings.ts";
 import type { Clock } from "./core/clock.ts";
 import type { PipelineType, Route } from "./core/types.ts";
-import { openObjectWriter } from "./encode/object-writer.ts";
 import { resultColumns } from "./encode/read-columns.ts";
+import { assertLocalFiles } from "./local-files.ts";
 import type { Logger } from "./observe/logger.ts";
 import { NOTHING_COVERED, openCoveredRanges } from "./outbox/covered-ranges.ts";
 import { readPositions } from "./outbox/extractions.ts";
@@ -46,6 +46,7 @@ const SAMPLE_ROWS = 8_192;
 
 /** Looks at what a run would ship, and changes nothing: no state, no table, no object. */
 export async function planRun(settings: Settings, clock: Clock, log: Logger): Promise<Plan> {
+  assertLocalFiles(settings, log);
   const sourceDb = openSourceDatabase(settings.sqlitePath);
   const controlDb = settings.pipelineDbPath
     ? openDatabase(settings.pipelineDbPath, { mode: "read" })
@@ -120,6 +121,7 @@ async function projectRoutes(
   { compression, sink }: Settings,
   folder: string,
 ): Promise<PlannedRoute[]> {
+  const { openObjectWriter } = await import("./encode/object-writer.ts");
   const routes: PlannedRoute[] = [];
   for (const [index, batch] of batches.entries()) {
     const query = context.query.routes[index];

@@ -5,12 +5,7 @@ import { failpoint } from "./core/failpoints.ts";
 import { formatObjectKey } from "./core/object-key.ts";
 import type { ConstantColumn, Revision, Route, RouteQuery } from "./core/types.ts";
 import { createConstantAppender } from "./encode/constants.ts";
-import {
-  type CreateFile,
-  type ObjectWriter,
-  openObjectWriter,
-  type ParquetCompression,
-} from "./encode/object-writer.ts";
+import type { CreateFile, ObjectWriter, ParquetCompression } from "./encode/object-writer.ts";
 import { resultColumns } from "./encode/read-columns.ts";
 import { openCoveredRanges } from "./outbox/covered-ranges.ts";
 import { beginGeneration, commitExtraction, type NewObject, readPositions } from "./outbox/extractions.ts";
@@ -51,6 +46,8 @@ export type ExtractOutcome =
       readonly objects: readonly NewObject[];
       /** Source rows. */
       readonly rows: number;
+      /** Whether the source had no further row at its last read. */
+      readonly isCaughtUp: boolean;
     }
   /** Nothing new, or only rows that wait for their window to end. */
   | { readonly kind: "idle"; readonly revision: Revision }
@@ -71,9 +68,12 @@ export interface ExtractLimits {
 }
 
 /**
- * One extraction of a source: reads, until an object is full, nothing is left, or the revision or the schema
+ * One extraction of a source: reads, until an object is full, no row is left, or the revision or the schema
  * changes; Parquet files, one per route, synced; then the one commit that makes it true. Whatever fails
  * before that commit leaves only files that the state does not list.
+ *
+ * A commit that fails may still be on disk and come true after a loss of power, so its files stay; if it never
+ * does, the next start removes them.
  */
 export async function extract(options: ExtractorOptions, limits: ExtractLimits): Promise<ExtractOutcome> {
   const { state, reader, node, table, clock, maxRows } = options;
@@ -83,6 +83,8 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
   const startedAt = clock.now();
   const ends: Position[] = [];
   let extraction: Extraction | null = null;
+  let isCaughtUp = false;
+  let isReady = false;
 
   try {
     for (;;) {
@@ -97,16 +99,19 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
       });
       if (outcome.kind !== "rows") {
         if (extraction === null) return endWithoutRows(options, source, outcome);
+        isCaughtUp = outcome.kind === "nothing";
         break;
       }
       extraction ??= createExtraction(options, source, outcome.context, outcome.range.first, startedAt);
       await extraction.append(outcome);
       ends.push(outcome.position);
+      isCaughtUp = outcome.isLast;
       const isFull = extraction.sourceRows >= maxRows || extraction.largestBytes >= limits.targetBytes;
-      if (isFull || limits.signal.aborted) break;
+      if (isFull || isCaughtUp || limits.signal.aborted) break;
     }
     const objects = await extraction.finish((ends.at(-1) as Position).rowid);
     const { revision } = extraction.context;
+    isReady = true;
     failpoint("before-commit");
     const cursor = (ends.at(-1) as Position).rowid;
     writeState(state, () => commitExtraction(state, { source, cursor, positions: ends, revision, objects }));
@@ -118,9 +123,10 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
       sequence: source.nextSequence,
       objects,
       rows: extraction.sourceRows,
+      isCaughtUp,
     };
   } catch (error) {
-    await extraction?.abandon();
+    if (!isReady) await extraction?.abandon();
     throw describeFileError(error, state.files);
   }
 }
@@ -149,6 +155,9 @@ function endWithoutRows(
       throw new Error("the first read of an extraction takes whatever is in effect");
   }
 }
+
+/** Tells the files of this process's extractions apart, also from those of one whose commit failed. */
+let attempts = 0;
 
 interface Extraction {
   readonly context: ReadContext;
@@ -179,12 +188,15 @@ function createExtraction(
   const { generation, nextSequence: sequence } = source;
   const { revision } = context;
   const started = new Date(startedAt).toISOString();
+  const attempt = ++attempts;
   const files: (RouteFile | null)[] = context.query.routes.map(() => null);
   let sourceRows = 0;
 
   async function openFile(query: RouteQuery): Promise<RouteFile> {
     const constants = [...query.constants, ...originColumns(node, generation, startedAt)];
-    const file = `${source.id}-${generation}-${sequence}-${routeName(query.route)}.parquet`;
+    const file = `${source.id}-${generation}-${sequence}-${routeName(query.route)}-${attempt}.parquet`;
+    // Loaded by the first object: the encoder takes longer to load than a start with nothing to do.
+    const { openObjectWriter } = await import("./encode/object-writer.ts");
     const writer = await openObjectWriter({
       path: join(state.files.outbox, file),
       createFile: options.disk?.createFile,

@@ -7,11 +7,12 @@ import { startDelivery } from "./deliver.ts";
 import type { ExtractorOptions } from "./extract.ts";
 import type { Logger } from "./observe/logger.ts";
 import { countWaiting } from "./outbox/objects.ts";
-import { readSource, type SourceState } from "./outbox/sources.ts";
-import { describeStateError, type State } from "./outbox/state.ts";
+import { readSource, rememberRevision, type SourceState } from "./outbox/sources.ts";
+import { describeStateError, type State, writeState } from "./outbox/state.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Revisions } from "./revisions.ts";
 import type { Sink } from "./sink/sink.ts";
+import type { FileIdentity } from "./sqlite/file-identity.ts";
 import type { UploaderOptions } from "./uploader.ts";
 import { waitFor } from "./wait.ts";
 
@@ -20,6 +21,8 @@ const ONCE_GIVE_UP_MS = 60_000;
 
 /** What the uploader has opened. */
 export interface Parts {
+  /** The source database's file. */
+  readonly sourceFile: FileIdentity;
   readonly state: State;
   readonly control: ControlWriter;
   readonly revisions: Revisions;
@@ -33,9 +36,9 @@ export interface Parts {
 /**
  * Cycles until told to stop, or, with `once`, until all there is has been delivered; the delivery runs beside.
  *
- * @returns the exit code of the program
+ * @returns the exit code of the program, or `replaced` where the source database is no longer the file that is open
  */
-export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0 | 1> {
+export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0 | 1 | "replaced"> {
   const { settings, log, signal, progress } = options;
   const { state, control, revisions } = parts;
   const extractors = await claimSources(parts, log);
@@ -67,14 +70,21 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     delivery.failure(readSource(state.db, node, table) as SourceState) !== undefined;
   const isLost = () => !settings.once && extractors.every(isStopped);
   const aborted = untilAborted(signal);
+  let isReplaced = false;
 
   try {
     while (!signal.aborted && !isLost()) {
       const deliveriesBefore = deliveries;
       const outcomesBefore = outcomes;
-      outcomes = await runCycle(cycle);
+      const file = settings.once ? "same" : parts.sourceFile.compare();
+      isReplaced = file === "mixed";
+      if (isReplaced) break;
+      // What is left in a file that was replaced is shipped before it is closed.
+      outcomes = await runCycle(file === "other" ? { ...cycle, shipOpenWindows: true } : cycle);
       announceFull(log, settings, outcomesBefore, outcomes);
       control.recordExecutions();
+      isReplaced = file === "other" && ![...outcomes.values()].includes("full");
+      if (isReplaced) break;
       const isFull = [...outcomes.values()].includes("full");
       const hasRoomAgain = () => isFull && deliveries > deliveriesBefore;
       if (settings.once) {
@@ -85,7 +95,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
         await Promise.race([delivered, delivery.settled(), aborted]);
         if (!hasRoomAgain()) break;
       } else {
-        revision = announceChange(log, revision, revisions.latest());
+        revision = announceChange(options, state, revision, revisions.latest());
         const isOver = () => hasRoomAgain() || isLost() || revisions.hasChanged(revision);
         await Promise.race([waitFor(intervalMs(settings, revision), isOver, options), delivery.broken]);
       }
@@ -95,6 +105,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     await delivery.stop();
     control.recordExecutions();
     progress.end();
+    if (isReplaced && !signal.aborted) return announceReplaced(log, parts, settings);
     return summarize(options, parts, { outcomes, isLost: isLost() });
   } catch (error) {
     await delivery.stop().catch(() => {});
@@ -103,6 +114,18 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
 }
 
 type Outcomes = ReadonlyMap<string, SourceOutcome>;
+
+function announceReplaced(log: Logger, { sourceFile }: Parts, { sqlitePath }: Settings): "replaced" {
+  if (sourceFile.compare() === "mixed")
+    log.error(
+      `${sqlitePath} was replaced while its write-ahead log was left beside it, which damages the new database (https://sqlite.org/howtocorrupt.html): check it with PRAGMA integrity_check; rename ${sqlitePath}-wal and -shm with the database, and stop the uploader before`,
+    );
+  else
+    log.warn(
+      `${sqlitePath} is another file now: what was left in the old one is extracted, the new one is opened`,
+    );
+  return "replaced";
+}
 
 function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -159,12 +182,22 @@ function announceStart({ settings, log, progress }: UploaderOptions, parts: Part
   return revision;
 }
 
-function announceChange(log: Logger, before: Revision, now: Revision): Revision {
-  if (now.id !== before.id || now.type !== before.type)
-    log.info(
-      { pipelineType: now.type, revision: now.id },
-      `the pipeline type is now ${now.type}, set by ${now.updatedBy}${now.reason ? `: ${now.reason}` : ""}`,
-    );
+function announceChange(
+  { settings, log }: UploaderOptions,
+  state: State,
+  before: Revision,
+  now: Revision,
+): Revision {
+  if (now.id === before.id && now.type === before.type) return before;
+  try {
+    writeState(state, () => rememberRevision(state, settings.nodeId, now));
+  } catch (err) {
+    log.debug({ err }, "the revision cannot be remembered at the moment; the next extraction does it");
+  }
+  log.info(
+    { pipelineType: now.type, revision: now.id },
+    `the pipeline type is now ${now.type}, set by ${now.updatedBy}${now.reason ? `: ${now.reason}` : ""}`,
+  );
   return now;
 }
 
@@ -193,6 +226,8 @@ function summarize(
     log.error("every source is stopped; see the errors above");
     return 1;
   }
-  log.info(signal.aborted ? "stopped" : "done");
-  return settings.once && !signal.aborted && (hasFailed || waiting.objects > 0) ? 1 : 0;
+  const isIncomplete = settings.once && !signal.aborted && (hasFailed || waiting.objects > 0);
+  if (isIncomplete) log.error("not all was shipped; see the errors above, and run it again");
+  else log.info(signal.aborted ? "stopped" : "done");
+  return isIncomplete ? 1 : 0;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Clock } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
 import { failpoint } from "./core/failpoints.ts";
@@ -8,16 +9,19 @@ import type { State } from "./outbox/state.ts";
 import type { Marker, Sink } from "./sink/sink.ts";
 
 /**
- * Each source has a marker in the raw bucket that says which state ships it. A process raises the marker's
- * epoch before its first delivery and looks again each minute, so that of two processes that work for one
- * node, with copied, restored or fresh states, all but the newest stop:
+ * Each source has a marker in the raw bucket that says which state ships it, and which process of it. A process
+ * raises the marker's epoch before its first delivery, and looks at it and raises it again each minute while it
+ * delivers, so that of two processes that work for one node, with copied, restored or fresh states, all but the
+ * newest stop:
  *
  *   no marker ──── made with epoch 1 ──────────────► owned
- *   our id, an epoch that we intended ── raised ───► owned ── at a look: a newer epoch, another id ─► lost
+ *   our id, an epoch that we intended ── raised ───► owned ── at a look: another process's ─► lost
  *   another id, or a newer epoch ──────────────────► lost
  *
  * The intent to raise is committed to the state first: a crash between the two leaves a marker whose epoch
- * is at most the intended one.
+ * is at most the intended one. A back-up of the state that is made while a process delivers has the epoch of that
+ * minute; were it not raised again, such a state would seem to be the newest, and send again what was delivered
+ * since.
  */
 export interface Ownership {
   /**
@@ -32,7 +36,6 @@ export interface Ownership {
 const LOOK_EVERY_MS = 60_000;
 
 interface Owned {
-  readonly epoch: number;
   readonly generation: number;
   readonly lookedAt: number;
 }
@@ -42,6 +45,8 @@ export interface MarkerText {
   readonly stateId: string;
   readonly epoch: number;
   readonly generation: number;
+  /** Random; of the process that wrote it. null where it does not say. */
+  readonly writer: string | null;
   /** null where it does not say. */
   readonly rowidSpaces: readonly RowidSpace[] | null;
 }
@@ -60,22 +65,38 @@ export interface OwnershipOptions {
 
 export function createOwnership({ state, sink, clock }: OwnershipOptions): Ownership {
   const owned = new Map<number, Owned>();
+  /** What was lost once is not taken back by the same process, whichever lane asks. */
+  const refusals = new Map<number, UploaderError>();
+  /** Tells this process, which may not know whether its last write came about, from a copy of its state. */
+  const writer = randomUUID();
 
-  async function ensure(given: SourceState): Promise<void> {
+  /** Of each source, the look in hand: two lanes that raised the epoch at once would take each other for a copy. */
+  const looks = new Map<number, Promise<void>>();
+
+  function ensure(source: SourceState): Promise<void> {
+    const inHand = looks.get(source.id);
+    const mine = inHand ? inHand.then(() => look(source)) : look(source);
+    const ended = mine
+      .catch(() => {})
+      .then(() => {
+        if (looks.get(source.id) === ended) looks.delete(source.id);
+      });
+    looks.set(source.id, ended);
+    return mine;
+  }
+
+  async function look(given: SourceState): Promise<void> {
     const source = readSource(state.db, given.node, given.table) ?? given;
+    const refusal = refusals.get(source.id);
+    if (refusal) throw refusal;
     const known = owned.get(source.id);
     const now = clock.now();
     const isFresh = known && now - known.lookedAt < LOOK_EVERY_MS && now >= known.lookedAt;
     if (isFresh && known.generation === source.generation) return;
     const marker = await sink.readMarker(source.destination.buckets.raw, ownerKey(source.node, source.table));
     const found = marker && parseMarker(marker);
-    if (known) {
-      if (!found || found.stateId !== state.id || found.epoch !== known.epoch) throw lost(source, found);
-      if (known.generation === source.generation) {
-        owned.set(source.id, { ...known, lookedAt: now });
-        return;
-      }
-    } else if (found && (found.stateId !== state.id || found.epoch > source.epoch)) throw lost(source, found);
+    if (known && found?.writer !== writer) throw lost(source, found);
+    if (found && (found.stateId !== state.id || found.epoch > source.epoch)) throw lost(source, found);
     owned.set(source.id, await raise(source, marker, now));
   }
 
@@ -84,14 +105,17 @@ export function createOwnership({ state, sink, clock }: OwnershipOptions): Owner
     failpoint("before-intent");
     intendEpoch(state, source, epoch);
     failpoint("after-intent");
-    const taken = await writeOwner(sink, state.id, { ...source, epoch }, marker);
+    const taken = await writeOwner(sink, { stateId: state.id, writer }, { ...source, epoch }, marker);
     failpoint("after-marker");
-    if (!taken.isOurs) throw lost(source, taken.winner && parseMarker(taken.winner));
-    return { epoch, generation: source.generation, lookedAt: now };
+    if (!taken.isOurs) {
+      // Else the next start would take the winner's epoch for its own, and copies would stop each other in turn.
+      intendEpoch(state, source, source.epoch);
+      throw lost(source, taken.winner && parseMarker(taken.winner));
+    }
+    return { generation: source.generation, lookedAt: now };
   }
 
   function lost(source: SourceState, found: MarkerText | null): UploaderError {
-    owned.delete(source.id);
     const { node, table } = source;
     const place = `${sink.describe(source.destination.buckets.raw)}/${ownerKey(node, table)}`;
     const who =
@@ -100,11 +124,13 @@ export function createOwnership({ state, sink, clock }: OwnershipOptions): Owner
         : found.stateId === state.id
           ? `a copy of this state has taken it over (epoch ${found.epoch})`
           : "another state ships it";
-    return new UploaderError({
+    const refusal = new UploaderError({
       code: "OWNED_BY_ANOTHER",
       message: `Table ${table} of node ${node} is not this uploader's to ship: ${who} (${place}).`,
       hint: "If two machines have the same node id, give each its own (`node_id`, NODE_ID, --node-id). If this state folder was lost, restored or copied, stop the other uploader and run `uploader state rebuild`.",
     });
+    refusals.set(source.id, refusal);
+    return refusal;
   }
 
   return { ensure };
@@ -118,13 +144,13 @@ export function createOwnership({ state, sink, clock }: OwnershipOptions): Owner
  */
 export async function writeOwner(
   sink: Sink,
-  stateId: string,
+  { stateId, writer }: Pick<MarkerText, "stateId" | "writer">,
   source: MarkedSource,
   replaced: Marker | null,
 ): Promise<{ readonly isOurs: boolean; readonly winner: Marker | null }> {
   const { node, table, epoch, generation, rowidSpaces } = source;
   const spaces = JSON.parse(formatSpaces(rowidSpaces));
-  const text = `${JSON.stringify({ stateId, epoch, generation, rowidSpaces: spaces, node, table })}\n`;
+  const text = `${JSON.stringify({ stateId, writer, epoch, generation, rowidSpaces: spaces, node, table })}\n`;
   const bucket = source.destination.buckets.raw;
   const key = ownerKey(node, table);
   const written = await sink.writeMarker(bucket, key, text, replaced?.version ?? null);
@@ -136,9 +162,9 @@ export async function writeOwner(
 /** The marker's text; null where it is not one of ours. */
 export function parseMarker(marker: Marker): MarkerText | null {
   try {
-    const { stateId, epoch, generation, rowidSpaces } = JSON.parse(marker.text);
+    const { stateId, writer = null, epoch, generation, rowidSpaces } = JSON.parse(marker.text);
     const isOurs = typeof stateId === "string" && Number.isInteger(epoch) && Number.isInteger(generation);
-    return isOurs ? { stateId, epoch, generation, rowidSpaces: parseSpaces(rowidSpaces) } : null;
+    return isOurs ? { stateId, writer, epoch, generation, rowidSpaces: parseSpaces(rowidSpaces) } : null;
   } catch {
     return null;
   }

@@ -10,12 +10,17 @@ import type {
 } from "./core/types.ts";
 import type { ColumnBatch } from "./encode/column-batch.ts";
 import { readColumns } from "./encode/read-columns.ts";
+import { omittedValue } from "./encode/rescue.ts";
+import { MAX_ROW_BYTES } from "./encode/row-limit.ts";
 import { type CoveredRanges, NOTHING_COVERED } from "./outbox/covered-ranges.ts";
 import type { Hold } from "./outbox/sources.ts";
 import { QUERIES } from "./query/query.ts";
+import { createBehindWatch } from "./source/behind.ts";
 import { checkContinuity, type Position, positionAt } from "./source/continuity.ts";
+import type { SourceHazard } from "./source/hazards.ts";
 import { inspectTable, isSameSchema } from "./source/inspect.ts";
 import { createInvalidTextTest, readInvalidText } from "./source/invalid-text.ts";
+import { type OversizedValue, withoutOversized } from "./source/oversized.ts";
 import { type CountedRange, largestRowid, nextRange, nextUncoveredRange } from "./source/range.ts";
 import { quoteName } from "./sqlite/names.ts";
 import { type Connection, describeSqliteError } from "./sqlite/open.ts";
@@ -58,6 +63,8 @@ export type ReadOutcome =
       readonly batches: readonly (ColumnBatch | null)[];
       /** Of the last row. */
       readonly position: Position;
+      /** Whether there was no further row: one that is there by now can wait for the next cycle. */
+      readonly isLast: boolean;
     }
   /** No rows behind the cursor. */
   | { readonly kind: "nothing"; readonly revision: Revision }
@@ -81,11 +88,14 @@ export interface SourceReaderOptions {
   /** The revision in effect, as the current transaction of `db` sees it. */
   readonly readRevision: () => Revision;
   readonly now: () => number;
+  /** Told of what can be seen but not mended. */
+  readonly onHazard?: (hazard: SourceHazard) => void;
 }
 
 /** Reads a source in short transactions, each of which sees one schema, one revision and one set of rows. */
 export function createSourceReader(options: SourceReaderOptions): SourceReader {
-  const { db, table, timestampColumn, settings, readRevision, now } = options;
+  const { db, table, timestampColumn, settings, readRevision, now, onHazard = () => {} } = options;
+  const behind = createBehindWatch();
   const schemaVersion = db.prepare("PRAGMA main.schema_version").pluck();
   let schema: SourceSchema | null = null;
   let inspectedAt: unknown;
@@ -109,21 +119,24 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
           const isNew = nextRange(db, context.schema, continuity.resumeAfter, 1) !== null;
           return isNew ? { kind: "replaced", ...continuity } : { kind: "nothing", revision };
         }
-        const counted = nextUncoveredRange(
-          db,
-          context.schema,
-          request.cursor,
-          Math.min(request.maxRows, MAX_READ_ROWS),
-          (request.covered ?? NOTHING_COVERED).behind,
-        );
-        if (counted === null) return { kind: "nothing", revision };
-        const closed = request.shipOpenWindows
-          ? counted
-          : beforeOpenWindow(db, context, counted, request.hold, now());
-        if ("hold" in closed) return { kind: "held", revision, hold: closed.hold };
-        const { range, batches } = readRoutes(db, context, closed);
-        const position = positionAt(db, context.schema, range.last);
-        return { kind: "rows", context, range, sourceRows: range.rows, batches, position };
+        const hazard = request.context === null && behind.look(db, context.schema, request.cursor);
+        if (hazard) onHazard(hazard);
+        const limit = Math.min(request.maxRows, MAX_READ_ROWS);
+        const covered = request.covered ?? NOTHING_COVERED;
+        const all = nextUncoveredRange(db, context.schema, request.cursor, limit, covered.behind);
+        if (all === null) return { kind: "nothing", revision };
+        return withoutOversized(db, context.schema, all, MAX_ROW_BYTES, (counted, omitted) => {
+          const closed = request.shipOpenWindows
+            ? counted
+            : beforeOpenWindow(db, context, counted, request.hold, now());
+          if ("hold" in closed) return { kind: "held", revision, hold: closed.hold };
+          const { range, batches } = readRoutes(db, context, closed, { omitted, onHazard });
+          const position = positionAt(db, context.schema, range.last);
+          behind.noteRead(range);
+          for (const value of omitted) onHazard({ kind: "omitted", ...value });
+          const isLast = range.last === all.last && all.rows < limit && covered.behind(range.last) === null;
+          return { kind: "rows", context, range, sourceRows: range.rows, batches, position, isLast };
+        });
       }),
   };
 }
@@ -195,13 +208,24 @@ function endingAt(db: Connection, schema: SourceSchema, range: CountedRange, las
   return { first: range.first, last: row.last, rows: Number(row.rows) };
 }
 
+interface Oversized {
+  /** Of the one row of the range, or none. */
+  readonly omitted: readonly OversizedValue[];
+  readonly onHazard: (hazard: SourceHazard) => void;
+}
+
 interface RoutesRead {
   readonly range: CountedRange;
   readonly batches: readonly (ColumnBatch | null)[];
 }
 
 /** Runs the query of each route over the range, or over as much of it as the limit in bytes lets through. */
-function readRoutes(db: Connection, context: ReadContext, range: CountedRange): RoutesRead {
+function readRoutes(
+  db: Connection,
+  context: ReadContext,
+  range: CountedRange,
+  oversized: Oversized,
+): RoutesRead {
   const batches: (ColumnBatch | null)[] = [];
   let shared = 0;
   for (const [index, query] of context.query.routes.entries()) {
@@ -209,10 +233,10 @@ function readRoutes(db: Connection, context: ReadContext, range: CountedRange): 
       batches.push(null);
       continue;
     }
-    const result = readRoute(db, context.schema, query, range);
+    const result = readRoute(db, context.schema, query, range, oversized);
     if (!result.complete && result.lastRowid !== null && result.lastRowid < range.last) {
       const shorter = endingAt(db, context.schema, range, result.lastRowid);
-      if (index > 0) return readRoutes(db, context, shorter);
+      if (index > 0) return readRoutes(db, context, shorter, oversized);
       range = shorter;
     }
     shared += result.batch.rows;
@@ -221,7 +245,13 @@ function readRoutes(db: Connection, context: ReadContext, range: CountedRange): 
   return { range, batches };
 }
 
-function readRoute(db: Connection, schema: SourceSchema, query: RouteQuery, range: CountedRange) {
+function readRoute(
+  db: Connection,
+  schema: SourceSchema,
+  query: RouteQuery,
+  range: CountedRange,
+  { omitted, onHazard }: Oversized,
+) {
   const statement = statementFor(db, query);
   const rows = statement.iterate({ ...query.parameters, first: range.first, last: range.last });
   return readColumns(rows as Iterable<SqlValue[]>, {
@@ -231,6 +261,8 @@ function readRoute(db: Connection, schema: SourceSchema, query: RouteQuery, rang
     maxBytes: MAX_READ_BYTES,
     mayBeInvalid: createInvalidTextTest(db),
     readInvalidText: (rowid, column) => readInvalidText(db, schema, rowid, column),
+    omitted: omitted.map(({ column, type, bytes }) => [column, omittedValue(type, bytes)] as const),
+    onOmitted: (rowid, column, bytes) => onHazard({ kind: "omitted", rowid, column, bytes }),
   });
 }
 

@@ -75,7 +75,7 @@ export async function rebuildState(options: RebuildOptions): Promise<Rebuilt | n
     const tables = discoverTables(sourceDb, settings.tables);
     const files = createStateFolders(settings.stateDir);
     held(acquireStateLock(settings.stateDir, clock.now()), (lock) => lock.release());
-    const sink = held(createSink(settings.sink), (sink) => sink.close());
+    const sink = held(await createSink(settings.sink), (sink) => sink.close());
     const surveyor = createSurveyor({
       sink,
       node: settings.nodeId,
@@ -156,7 +156,7 @@ async function takeOver(
 ): Promise<void> {
   const { isOurs } = await writeOwner(
     sink,
-    stateId,
+    { stateId, writer: null },
     restoredSource(finding, settings),
     finding.survey.marker,
   );

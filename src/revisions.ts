@@ -59,8 +59,8 @@ export function followRevisions(
         const version = dataVersion.get();
         const hasExpired = nextExpiryMs !== null && nextExpiryMs <= clock.now();
         if (version === seenVersion && !hasExpired) return false;
-        seenVersion = version;
         const { id, type } = read();
+        seenVersion = version; // only now: a read that failed is made up for by the next look
         return id !== known.id || type !== known.type;
       }, false),
   };

@@ -1,21 +1,27 @@
 import type { Settings } from "./config/settings.ts";
 import { openControlWriter } from "./control.ts";
 import type { Clock, Sleep } from "./core/clock.ts";
+import { UploaderError } from "./core/errors.ts";
+import { isInsecure } from "./core/transport.ts";
 import { createSink, destinationOf, openSourceFor } from "./destination.ts";
 import type { ExtractorOptions } from "./extract.ts";
+import { assertLocalFiles } from "./local-files.ts";
 import { runLoop } from "./loop.ts";
 import type { Logger } from "./observe/logger.ts";
 import type { Progress } from "./observe/progress.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
 import { sweepOutbox } from "./outbox/objects.ts";
-import { readSource } from "./outbox/sources.ts";
+import { lastKnownRevision, readSource } from "./outbox/sources.ts";
 import { assertNotLost, createStateFolders, openState } from "./outbox/state.ts";
 import { createOwnership } from "./ownership.ts";
 import { createSourceReader } from "./read.ts";
 import { followRevisions } from "./revisions.ts";
 import { discoverTables } from "./source/discover.ts";
+import { describeHazard } from "./source/hazards.ts";
 import { inspectTable } from "./source/inspect.ts";
 import { estimateRows } from "./source/range.ts";
+import { noteFile } from "./sqlite/file-identity.ts";
+import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import { registerFunctions } from "./sqlite/functions.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
 
@@ -28,6 +34,8 @@ export interface UploaderOptions {
   readonly random: () => number;
   readonly log: Logger;
   readonly progress: Progress;
+  /** Left out: the operating system's answer. Tests name file systems that they cannot have. */
+  readonly readFileSystem?: ReadFileSystem;
   /** Ends the run: what is in hand is finished and committed. */
   readonly signal: AbortSignal;
 }
@@ -39,6 +47,25 @@ export interface UploaderOptions {
  * @throws {UploaderError} where it cannot start
  */
 export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
+  const { settings, log, signal } = options;
+  assertLocalFiles(settings, log, options.readFileSystem);
+  for (let isReopened = false; ; isReopened = true) {
+    try {
+      const end = await runOnFile(options);
+      if (end !== "replaced") return end;
+    } catch (err) {
+      // Whoever puts a database in the place of another may need more than one step for it.
+      const isNotReady = err instanceof UploaderError && err.code.startsWith("SOURCE_");
+      if (!isReopened || !isNotReady) throw err;
+      log.error({ err }, "the new database cannot be used; it is tried again");
+      await options.sleep(settings.intervalSeconds * 1000, signal);
+      if (signal.aborted) return 1;
+    }
+  }
+}
+
+/** Runs until it is told to stop, or another database file has been put in the place of the one that is open. */
+async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> {
   const { settings, clock, log } = options;
   const releases: (() => void)[] = [];
   const held = <Resource>(resource: Resource, release: (resource: Resource) => void): Resource => {
@@ -47,6 +74,7 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
   };
 
   try {
+    const sourceFile = noteFile(settings.sqlitePath);
     const sourceDb = held(openSourceDatabase(settings.sqlitePath), (db) => db.close());
     const tables = discoverTables(sourceDb, settings.tables);
     warnOfHazards(sourceDb, tables, options);
@@ -71,10 +99,10 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
     const controlDb = settings.pipelineDbPath
       ? held(openDatabase(settings.pipelineDbPath, { mode: "read" }), (db) => db.close())
       : sourceDb;
-    const lastKnown = readSource(state.db, settings.nodeId, tables[0] as string)?.revision ?? null;
+    const lastKnown = lastKnownRevision(state.db, settings.nodeId);
     const revisions = followRevisions(controlDb, lastKnown, { clock, log });
 
-    const sink = held(createSink(settings.sink), (sink) => sink.close());
+    const sink = held(await createSink(settings.sink), (sink) => sink.close());
     const ownership = createOwnership({ state, sink, clock });
     const extractors = tables.map(
       (table): ExtractorOptions => ({
@@ -86,6 +114,7 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
           settings: settings.queries,
           readRevision: () => revisions.read(),
           now: () => clock.now(),
+          onHazard: (hazard) => log.error({ node: settings.nodeId, table }, describeHazard(hazard)),
         }),
         node: settings.nodeId,
         table,
@@ -97,12 +126,17 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
     );
     const estimateBacklog = () => {
       const cursorOf = (table: string) => readSource(state.db, settings.nodeId, table)?.cursor ?? null;
-      const rows = tables.map((table) =>
-        estimateRows(sourceDb, inspectTable(sourceDb, table, settings), cursorOf(table)),
-      );
-      return rows.reduce((sum, count) => sum + count, 0);
+      try {
+        const rows = tables.map((table) =>
+          estimateRows(sourceDb, inspectTable(sourceDb, table, settings), cursorOf(table)),
+        );
+        return rows.reduce((sum, count) => sum + count, 0);
+      } catch {
+        return 0; // for a progress bar alone; a cycle says what is the matter
+      }
     };
     return await runLoop(options, {
+      sourceFile,
       state,
       control,
       revisions,
@@ -131,6 +165,8 @@ function warnOfHazards(db: Connection, tables: readonly string[], { settings, lo
     log.warn(
       `${settings.sqlitePath} is in journal mode ${journalMode}: the uploader's reads and the sensor's writes wait for each other; in WAL mode (PRAGMA journal_mode = WAL) they do not`,
     );
+  if (settings.sink.kind === "s3" && settings.sink.endpoint && isInsecure(new URL(settings.sink.endpoint)))
+    log.warn("the endpoint is on another machine and has no TLS: rows can be read on the way");
   if (settings.sink.kind === "s3" && !settings.sink.conditionalWrites)
     log.warn(
       "conditional writes are off: each put is preceded by a look instead, so two uploaders with one node id could overwrite each other's objects",
@@ -143,6 +179,9 @@ function warnOfHazards(db: Connection, tables: readonly string[], { settings, lo
         "the table declares no INTEGER PRIMARY KEY, so VACUUM renumbers its rows and must not be run on it",
       );
     if (timestampColumn === null)
-      log.warn({ table }, "no timestamp column was found; name it with `timestamp_col` if there is one");
+      log.warn(
+        { table },
+        "no timestamp column was found: a table that is replaced is then told from the old one by its key alone, or not at all; name the column with `timestamp_col` if there is one",
+      );
   }
 }

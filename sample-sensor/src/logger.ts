@@ -6,7 +6,12 @@ const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 
 /** JSON lines on standard output, or readable ones where that is a terminal. */
 export async function createLogger(level: string): Promise<Logger> {
-  const options = { level, base: { program: "sensor" } };
+  const options = {
+    level,
+    base: { program: "sensor" },
+    formatters: { level: (label: string) => ({ level: label }) },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  };
   if (!process.stdout.isTTY) return pino(options);
   const { default: pretty } = await import("pino-pretty");
   return pino(options, pretty({ sync: true, singleLine: true, ignore: "pid,hostname,program" }));

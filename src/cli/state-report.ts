@@ -75,7 +75,7 @@ function reportSource(source: SourceDocument): string {
   return formatFields([
     ["Table", `${source.table} of node ${source.node}`],
     ["Cursor", source.cursor === null ? "none: nothing extracted yet" : `row ${source.cursor}`],
-    ["Generation", `${source.generation}, extraction ${source.sequence}`],
+    ["Generation", `${source.generation}, last sequence ${source.sequence}`],
     ["Pipeline type", pipelineType === null ? "not known yet" : `${pipelineType} (revision ${revision})`],
     ["Delivered", describeAmount(source.delivered)],
     ["In the outbox", describeAmount(source.waiting)],
@@ -85,5 +85,6 @@ function reportSource(source: SourceDocument): string {
 }
 
 function describeAmount({ objects, rows, bytes }: Amount): string {
-  return `${formatCount(objects)} objects, ${formatCount(rows)} rows, ${formatBytes(bytes)}`;
+  const counted = (count: number, noun: string) => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+  return `${counted(objects, "object")}, ${counted(rows, "row")}, ${formatBytes(bytes)}`;
 }

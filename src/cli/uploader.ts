@@ -10,11 +10,12 @@ import { describeError, UploaderError } from "../core/errors.ts";
 import { planRun } from "../dry-run.ts";
 import { createLogger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
-import { rebuildState } from "../rebuild.ts";
+import { setAsideObjects } from "../set-aside.ts";
 import { runUploader } from "../uploader.ts";
 import { uploaderVersion } from "../version.ts";
 import { confirmOnTerminal } from "./confirm.ts";
 import { createListingProgress } from "./listing-progress.ts";
+import { outboxDocument, reportChosen, reportOutbox, reportSetAside } from "./outbox-report.ts";
 import { reportPlan } from "./plan-report.ts";
 import { reportFindings, reportRebuilt } from "./rebuild-report.ts";
 import { stopOnSignals } from "./signals.ts";
@@ -23,7 +24,7 @@ import { reportState, stateDocument } from "./state-report.ts";
 const program = yargs(hideBin(process.argv))
   .scriptName("uploader")
   .usage(
-    "Usage: $0 [options]\n       $0 state show | rebuild\n\nShips every new row of a SQLite table to S3 as Parquet, exactly once; pipeline-manager decides to which bucket.\nFlags go before the environment, the environment before the YAML file.",
+    "Usage: $0 [options]\n       $0 state show | rebuild\n       $0 outbox list | set-aside\n\nShips every new row of a SQLite table to S3 as Parquet, exactly once; pipeline-manager decides to which bucket.\nFlags go before the environment, the environment before the YAML file.",
   )
   .locale("en")
   .parserConfiguration({ "duplicate-arguments-array": false, "camel-case-expansion": false })
@@ -58,6 +59,29 @@ const program = yargs(hideBin(process.argv))
         (rebuild) =>
           rebuild.option("yes", { type: "boolean", default: false, description: "Go on without asking" }),
         (argv) => rebuild(readSettings(argv), argv.yes),
+      ),
+  )
+  .command("outbox", "See what waits to be delivered, or take something out", (command) =>
+    command
+      .demandCommand(1, 1, "A command is missing: list or set-aside")
+      .command(
+        "list",
+        "Print what waits and why; an uploader may be running",
+        (list) =>
+          list.option("json", { type: "boolean", default: false, description: "Print one JSON document" }),
+        (argv) => {
+          const document = outboxDocument(readSettings(argv).stateDir);
+          print(argv.json ? JSON.stringify(document, null, 2) : reportOutbox(document));
+        },
+      )
+      .command(
+        "set-aside [key]",
+        "Move an object that cannot be delivered, or with --table all of a table, out of the outbox; the file is kept",
+        (setAside) =>
+          setAside
+            .positional("key", { type: "string", description: "The object's key" })
+            .option("yes", { type: "boolean", default: false, description: "Go on without asking" }),
+        (argv) => takeOut(argv, (argv.key as string | undefined) ?? null, argv.yes),
       ),
   )
   .strictCommands()
@@ -117,7 +141,7 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
 async function rebuild(settings: Settings, yes: boolean): Promise<void> {
   const progress = createListingProgress(process.stderr);
   try {
-    const rebuilt = await rebuildState({
+    const rebuilt = await (await import("../rebuild.ts")).rebuildState({
       settings,
       clock: systemClock,
       onListed: progress.listed,
@@ -133,6 +157,33 @@ async function rebuild(settings: Settings, yes: boolean): Promise<void> {
   } finally {
     progress.end();
   }
+}
+
+async function takeOut(
+  argv: Readonly<Record<string, unknown>>,
+  key: string | null,
+  yes: boolean,
+): Promise<void> {
+  const settings = readSettings(argv);
+  const tables = argv.table === undefined || typeof settings.tables === "string" ? null : settings.tables;
+  if (key === null && argv.table === undefined)
+    throw new UploaderError({
+      code: "USAGE",
+      message: "Which object is to be set aside?",
+      hint: "Name its key, or all of a table with --table; see `uploader outbox list`.",
+    });
+  const paths = await setAsideObjects({
+    settings,
+    choice: { key, tables },
+    clock: systemClock,
+    log: createLogger(settings.logLevel, { isTerminal: process.stdout.isTTY === true }),
+    confirm: async (objects) => {
+      print(reportChosen(objects));
+      return yes || (await confirmOnTerminal("Set aside?", "uploader outbox set-aside"));
+    },
+  });
+  print(paths ? reportSetAside(paths) : "Nothing was changed.");
+  if (!paths) process.exitCode = 1;
 }
 
 function print(text: string): void {

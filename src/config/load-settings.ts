@@ -53,6 +53,7 @@ export function loadSettings({ argv, env, cwd, hostname, readFile = readBounded 
     pipelineDbPath: pipelineDbPath === sqlitePath ? null : pipelineDbPath,
     nodeId: resolved.nodeId.value ?? hostname,
     stateDir: resolved.stateDir.value,
+    allowNetworkFileSystem: resolved.allowNetworkFileSystem.value,
     intervalSeconds: resolved.intervalSeconds.value,
     emergencyIntervalSeconds: resolved.emergencyIntervalSeconds.value,
     maxBatchRows: resolved.maxBatchRows.value,

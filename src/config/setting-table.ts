@@ -84,6 +84,16 @@ export const SETTINGS = {
     default: "state/s3-uploader",
     description: "The folder with the state and the outbox; it must outlive the process",
   }),
+  allowNetworkFileSystem: setting({
+    yaml: "allow_network_filesystem",
+    env: ["ALLOW_NETWORK_FILESYSTEM"],
+    flag: "allow-network-filesystem",
+    switchOn: true,
+    kind: kind.boolean(),
+    default: false,
+    description:
+      "`true` takes a database or state folder on NFS, SMB, 9p, virtiofs and the like, where SQLite can be damaged without an error",
+  }),
   intervalSeconds: setting({
     yaml: "interval",
     env: ["UPLOAD_INTERVAL"],
@@ -159,7 +169,14 @@ export const SETTINGS = {
     kind: name.endpoint(),
     default: null,
     defaultText: "AWS's own",
-    description: "The URL of another server that speaks S3",
+    description: "The URL of another server that speaks S3; `https`, unless it is on this machine",
+  }),
+  allowInsecureEndpoint: setting({
+    yaml: "s3_configuration.allow_insecure_endpoint",
+    kind: kind.boolean(),
+    default: false,
+    description:
+      "`true` allows an `http` endpoint on another machine: rows can then be read, and answers forged, on the way",
   }),
   forcePathStyle: setting({
     yaml: "s3_configuration.force_path_style",

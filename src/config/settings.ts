@@ -25,6 +25,8 @@ export interface S3SinkSettings {
   readonly region: string;
   /** null: AWS's own. */
   readonly endpoint: string | null;
+  /** Whether requests may go to another machine without TLS. */
+  readonly allowInsecureEndpoint: boolean;
   readonly forcePathStyle: boolean;
   /** null: what the bucket is set to. */
   readonly sse: (typeof SSE_MODES)[number] | null;
@@ -57,6 +59,8 @@ export interface Settings {
   readonly pipelineDbPath: string | null;
   readonly nodeId: string;
   readonly stateDir: string;
+  /** Whether databases may lie on a file system that SQLite does not work on. */
+  readonly allowNetworkFileSystem: boolean;
   readonly intervalSeconds: number;
   /** Takes the place of `intervalSeconds` while the pipeline type is emergency. */
   readonly emergencyIntervalSeconds: number;

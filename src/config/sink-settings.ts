@@ -1,3 +1,4 @@
+import { isInsecure } from "../core/transport.ts";
 import { PIPELINE_TYPES, type PipelineType } from "../core/types.ts";
 import { bucketNameFault, bucketNames } from "./bucket-names.ts";
 import type { Resolved, ResolvedSettings } from "./layers.ts";
@@ -21,11 +22,13 @@ export function sinkSettings(resolved: ResolvedSettings, problems: Problem[]): S
     };
   checkEncryption(resolved, problems);
   requireRegion(resolved, problems);
+  checkEndpoint(resolved, problems);
   const { region, endpoint } = resolved;
   return {
     kind: "s3",
     region: region.value ?? "",
     endpoint: endpoint.value,
+    allowInsecureEndpoint: resolved.allowInsecureEndpoint.value,
     forcePathStyle: resolved.forcePathStyle.value ?? endpoint.value !== null,
     sse: resolved.sse.value,
     kmsKeyId: resolved.kmsKeyId.value,
@@ -50,6 +53,16 @@ function requireRegion({ region, s3Enabled }: ResolvedSettings, problems: Proble
     message:
       "is required to ship to S3; set it in the file, or in S3_REGION or AWS_REGION (or ship to a folder: --directory DIR, or s3_configuration.enabled: false)",
     origin: s3Enabled.origin,
+  });
+}
+
+function checkEndpoint({ endpoint, allowInsecureEndpoint }: ResolvedSettings, problems: Problem[]): void {
+  if (endpoint.value === null || allowInsecureEndpoint.value || !allowInsecureEndpoint.valid) return;
+  if (!isInsecure(new URL(endpoint.value))) return;
+  problems.push({
+    key: settingKey(SETTINGS.endpoint),
+    message: `must be an https URL, since it is on another machine; without TLS rows can be read on the way (s3_configuration.allow_insecure_endpoint: true allows it)`,
+    origin: endpoint.origin,
   });
 }
 

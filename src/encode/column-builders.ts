@@ -154,6 +154,8 @@ class BooleanBuilder implements ColumnBuilder {
 const INITIAL_BYTES_PER_ROW = 16;
 /** A UTF-16 unit takes at most three bytes in UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
+/** Of longer texts the bytes are counted, which takes less than the memory for three times as many. */
+const LONG_UNITS = 64 * 1024;
 
 /** Text and blobs; whether a text is valid UTF-8 has been looked at before it comes here. */
 class BytesBuilder implements ColumnBuilder {
@@ -177,7 +179,8 @@ class BytesBuilder implements ColumnBuilder {
   append(value: SqlValue): boolean {
     if (this.#type === "string") {
       if (typeof value !== "string") return false;
-      this.#reserve(value.length * MAX_BYTES_PER_UNIT);
+      const isLong = value.length > LONG_UNITS;
+      this.#reserve(isLong ? Buffer.byteLength(value) : value.length * MAX_BYTES_PER_UNIT);
       this.#length += this.#data.write(value, this.#length, "utf8");
     } else {
       if (!Buffer.isBuffer(value)) return false;

@@ -8,6 +8,7 @@ import type { SqlValue } from "../core/types.ts";
  * - real: a JSON number with fraction or exponent; an infinity is `{"real":"Infinity"}` or `"-Infinity"`
  * - text: a JSON string; text that is not valid in the database's encoding is `{"text":"<hex>"}`
  * - blob: `{"blob":"<hex>"}`
+ * - a text or blob that is too large to be shipped, of which only this is known: `{"omitted":"text","bytes":700000000}`
  */
 export function rescuedJson(entries: readonly (readonly [column: string, json: string])[]): string {
   return `{${entries.map(([column, json]) => `${JSON.stringify(column)}:${json}`).join(",")}}`;
@@ -27,4 +28,18 @@ export function rescuedValue(value: Exclude<SqlValue, null>): string {
 /** The JSON of text that is not valid in the database's encoding, from its bytes there. */
 export function rescuedText(bytes: Uint8Array): string {
   return `{"text":"${Buffer.from(bytes).toString("hex")}"}`;
+}
+
+/** The JSON of a value that is left out because of its size. */
+export function omittedValue(type: "text" | "blob", bytes: number): string {
+  return `{"omitted":"${type}","bytes":${bytes}}`;
+}
+
+/** As {@link rescuedValue}, or null where the JSON of a long value may be longer than `maxLength`. */
+export function rescuedValueWithin(value: Exclude<SqlValue, null>, maxLength: number): string | null {
+  const length = typeof value === "string" || Buffer.isBuffer(value) ? value.length : 0;
+  // In hex, or with the escapes of JSON.
+  if (length > maxLength / 2) return null;
+  const json = rescuedValue(value);
+  return json.length > maxLength ? null : json;
 }

@@ -1,5 +1,5 @@
+import { createRequire } from "node:module";
 import { type Logger as PinoLogger, pino } from "pino";
-import pretty from "pino-pretty";
 import { UploaderError } from "../core/errors.ts";
 
 export type Logger = PinoLogger;
@@ -33,6 +33,7 @@ export function createLogger(level: string, options: { readonly isTerminal: bool
     serializers: { err: serializeError, firstRowid: serializeRowid, lastRowid: serializeRowid },
   };
   if (!options.isTerminal) return pino(settings);
+  const pretty = createRequire(import.meta.url)("pino-pretty");
   return pino(settings, pretty({ colorize: true, translateTime: "SYS:HH:MM:ss", sync: true }));
 }
 

@@ -5,6 +5,9 @@ import Database from "better-sqlite3";
 import { UploaderError } from "../core/errors.ts";
 import { describeStateError } from "./state.ts";
 
+/** Two that start at the same moment may both be refused at once; each then asks again. */
+const ASK_FOR_MS = 250;
+
 export interface StateLock {
   release(): void;
 }
@@ -38,6 +41,7 @@ export function acquireStateLock(stateDir: string, now: number): StateLock {
   const holder = { pid: process.pid, host: hostname(), since: new Date(now).toISOString() };
   try {
     writeFileSync(note, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+    chmodSync(note, 0o600); // one that is there keeps its mode
   } catch {
     // A full disk, most likely: the note is for people, and the lock holds without it.
     rmSync(note, { force: true });
@@ -47,7 +51,7 @@ export function acquireStateLock(stateDir: string, now: number): StateLock {
 
 function openLock(path: string): Database.Database {
   try {
-    return new Database(path, { timeout: 0 });
+    return new Database(path, { timeout: ASK_FOR_MS });
   } catch (error) {
     throw describeStateError(error, path);
   }

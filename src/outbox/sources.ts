@@ -95,6 +95,19 @@ export function intendEpoch(state: State, source: SourceState, epoch: number): v
   state.db.prepare("UPDATE sources SET epoch = ? WHERE id = ?").run(epoch, source.id);
 }
 
+/** The newest revision that any source of a node has seen; null where none has seen one. */
+export function lastKnownRevision(db: State["db"], node: string): Revision | null {
+  const seen = readSources(db).flatMap((source) =>
+    source.node === node && source.revision ? [source.revision] : [],
+  );
+  return seen.reduce<Revision | null>((newest, one) => (newest && newest.id >= one.id ? newest : one), null);
+}
+
+/** Remembers the revision in effect, also where nothing is extracted under it. */
+export function rememberRevision(state: State, node: string, revision: Revision): void {
+  state.db.prepare("UPDATE sources SET revision = ? WHERE node = ?").run(JSON.stringify(revision), node);
+}
+
 /** Remembers, or forgets, that rows of a source wait for their window to end. */
 export function setHold(state: State, source: SourceState, hold: Hold | null): void {
   state.db

@@ -1,5 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { UploaderError } from "../core/errors.ts";
@@ -35,7 +44,7 @@ export function createStateFolders(stateDir: string): StateFiles {
   const files = stateFiles(stateDir);
   try {
     const made = mkdirSync(files.outbox, { recursive: true, mode: 0o700 });
-    chmodSync(files.folder, 0o700);
+    for (const folder of [files.folder, files.outbox]) chmodSync(folder, 0o700);
     // Else a loss of power may take the folder, and the state in it, from under its parent.
     if (made !== undefined) syncFolders(files.folder, dirname(made));
   } catch (cause) {
@@ -83,18 +92,26 @@ function syncFolders(folder: string, top: string): void {
 export function openState(files: StateFiles, now: number): State {
   let db: Connection | undefined;
   try {
+    makePrivate(files.database);
     db = new Database(files.database);
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");
-    chmodSync(files.database, 0o600);
     assertSound(db, files.database);
     migrateState(db, files.database);
+    assertAgrees(db, files.database);
     return { db, files, id: readIdentity(db, now), close: () => db?.close() };
   } catch (error) {
     db?.close();
     throw describeStateError(error, files.database);
   }
+}
+
+/** Before SQLite opens it: the files beside it, -wal and -shm, are made with its mode. */
+function makePrivate(path: string): void {
+  closeSync(openSync(path, "a", 0o600));
+  for (const suffix of ["", "-wal", "-shm"])
+    if (existsSync(`${path}${suffix}`)) chmodSync(`${path}${suffix}`, 0o600);
 }
 
 /** Opens the state to look at it while an uploader may run; null where there is none yet. */
@@ -142,7 +159,8 @@ export function isPassing({ code, cause }: UploaderError): boolean {
 export function describeStateError(error: unknown, path: string): unknown {
   if (!(error instanceof Database.SqliteError)) return error;
   const cause = error;
-  if (/^SQLITE_(NOTADB|CORRUPT)/.test(error.code)) return damaged(path, error.message, cause);
+  // ERROR: a table or column of ours is missing.
+  if (/^SQLITE_(NOTADB|CORRUPT|ERROR)/.test(error.code)) return damaged(path, error.message, cause);
   return new UploaderError({
     code: "STATE_UNWRITABLE",
     message: `${path} cannot be used: ${error.message} (${error.code}).`,
@@ -155,6 +173,23 @@ export function describeStateError(error: unknown, path: string): unknown {
 function assertSound(db: Connection, path: string): void {
   const [problem] = db.pragma("quick_check(1)") as { readonly quick_check: string }[];
   if (problem?.quick_check !== "ok") throw damaged(path, problem?.quick_check ?? "it cannot be checked");
+}
+
+/** What a commit of ours leaves agrees with itself; what was edited by hand, or put together, may not. */
+function assertAgrees(db: Connection, path: string): void {
+  const found = db
+    .prepare(
+      `SELECT table_name, cursor IS NOT NULL AND NOT EXISTS (
+           SELECT 1 FROM positions WHERE source_id = sources.id AND rowid_value = cursor) AS is_unknown
+       FROM sources WHERE is_unknown OR next_sequence <= (
+         SELECT max(sequence) FROM objects WHERE source_id = sources.id AND generation = sources.generation)`,
+    )
+    .get() as { table_name: string; is_unknown: number } | undefined;
+  if (!found) return;
+  const what = found.is_unknown
+    ? "cursor is not at a row that was shipped"
+    : "next sequence is taken already";
+  throw damaged(path, `it does not agree with itself, the ${what} (table ${found.table_name})`);
 }
 
 function damaged(path: string, why: string, cause?: unknown): UploaderError {

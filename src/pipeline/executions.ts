@@ -17,8 +17,8 @@ export interface Execution {
   readonly lastRowid: bigint;
   readonly startedAt: string;
   readonly completedAt: string | null;
-  /** failed: the last try did; the object still waits. */
-  readonly status: "pending" | "delivered" | "failed";
+  /** failed: the last try did; the object still waits. set aside: an operator took it out, and it waits no more. */
+  readonly status: "pending" | "delivered" | "failed" | "set aside";
   readonly error: string | null;
 }
 

@@ -18,8 +18,9 @@ const MEANINGS: Readonly<Record<string, { readonly code: ErrorCode; readonly hin
     "Let the uploader's user write there, or set `directory` to a folder where it may.",
   ),
   ...each("ENOENT", "SINK_REJECTED", "Find out what removes files there, or correct `directory`."),
+  ...each("ENOTDIR", "SINK_REJECTED", "Set `directory` to a folder: a file stands in the way of this one."),
   ...each(
-    "EEXIST ENOTDIR EISDIR ENAMETOOLONG ELOOP EXDEV ENOTSUP EOPNOTSUPP ENOSYS EMLINK EINVAL",
+    "EEXIST EISDIR ENAMETOOLONG ELOOP EXDEV ENOTSUP EOPNOTSUPP ENOSYS EMLINK EINVAL",
     "SINK_REJECTED",
     "Set `directory` to a folder on a file system with hard links, such as ext4, xfs or NFS.",
   ),

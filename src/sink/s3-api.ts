@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import {
   AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
@@ -11,6 +12,8 @@ import {
   type S3ClientConfig,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
+import { UploaderError } from "../core/errors.ts";
+import { isInsecure } from "../core/transport.ts";
 import type { ListedObject } from "./sink.ts";
 
 /** The calls of S3 that the sink makes, and no more. They throw what the SDK throws; s3-errors.ts reads it. */
@@ -64,12 +67,23 @@ export interface S3ApiOptions {
   readonly region: string;
   /** null: AWS's own. */
   readonly endpoint: string | null;
+  /** Whether requests may go to another machine without TLS. */
+  readonly allowInsecureEndpoint: boolean;
   readonly forcePathStyle: boolean;
   readonly sse: string | null;
   readonly kmsKeyId: string | null;
   readonly storageClass: string | null;
   /** The SDK's default chain where left out. */
   readonly credentials?: S3ClientConfig["credentials"];
+  /** Tests give shorter ones. */
+  readonly timeouts?: Partial<Timeouts>;
+}
+
+interface Timeouts {
+  /** Of silence. */
+  readonly idleMs: number;
+  /** From the start of a request to the head of its answer, for those whose body fits any buffer. */
+  readonly smallRequestMs: number;
 }
 
 const CONNECTION_TIMEOUT_MS = 5_000;
@@ -78,7 +92,6 @@ const CONNECTION_TIMEOUT_MS = 5_000;
  * 80 s on a line of 50 kB/s. So this is a bound on silence, with room for that, and large bodies have no other.
  */
 const IDLE_TIMEOUT_MS = 120_000;
-/** From the start of a request to the head of its answer, for those whose body fits any buffer. */
 const SMALL_REQUEST_TIMEOUT_MS = 30_000;
 const SMALL_BODY_BYTES = 64 * 1024;
 /** One try and one more for a connection that the server had closed; the retry policy does the rest. */
@@ -102,10 +115,13 @@ export function createS3Api(options: S3ApiOptions): S3Api {
     responseChecksumValidation: "WHEN_REQUIRED",
     requestHandler: {
       connectionTimeout: CONNECTION_TIMEOUT_MS,
-      socketTimeout: IDLE_TIMEOUT_MS,
+      socketTimeout: options.timeouts?.idleMs ?? IDLE_TIMEOUT_MS,
       throwOnRequestTimeout: true,
     },
   });
+  if (!options.allowInsecureEndpoint) refuseInsecure(client);
+  const requestTimeout = options.timeouts?.smallRequestMs ?? SMALL_REQUEST_TIMEOUT_MS;
+  const small = (signal?: AbortSignal) => ({ ...withSignal(signal), requestTimeout });
   return {
     async putObject(target, body, sha256, signal) {
       const answer = await client.send(
@@ -122,7 +138,7 @@ export function createS3Api(options: S3ApiOptions): S3Api {
 
     async putInParts(target, chunks, signal) {
       const upload = new Upload({
-        client: cancellable(client, signal),
+        client: cancellable(client, signal, small()),
         params: {
           ...putInput(target, options),
           ChecksumAlgorithm: "SHA256",
@@ -171,6 +187,25 @@ export function createS3Api(options: S3ApiOptions): S3Api {
   };
 }
 
+/**
+ * The settings name an endpoint, and are checked for this; AWS's own configuration file may name one too, which
+ * only shows in the request.
+ */
+function refuseInsecure(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const { protocol, hostname } = args.request as { protocol: string; hostname: string };
+      if (!isInsecure({ protocol, hostname })) return next(args);
+      throw new UploaderError({
+        code: "SINK_REJECTED",
+        message: `Nothing is sent to ${protocol}//${hostname}, since that is another machine, and without TLS.`,
+        hint: "Give an https URL in `s3_configuration.endpoint` or AWS's configuration file, or set `s3_configuration.allow_insecure_endpoint: true`.",
+      });
+    },
+    { step: "build", name: "refuseInsecure", priority: "low" },
+  );
+}
+
 function putInput(target: PutTarget, options: S3ApiOptions) {
   const { onlyOver } = target;
   const input: Partial<PutObjectCommandInput> = {
@@ -193,11 +228,15 @@ function putInput(target: PutTarget, options: S3ApiOptions) {
  * signal on, and lets an abort that fails hide the error that led to it; an upload that is left open so is
  * aborted by the next try.
  */
-function cancellable(client: S3Client, signal: AbortSignal | undefined): S3Client {
-  const send = (command: Parameters<S3Client["send"]>[0]) =>
-    command instanceof AbortMultipartUploadCommand
-      ? client.send(command, small()).catch(() => undefined)
-      : client.send(command, withSignal(signal));
+function cancellable(client: S3Client, signal: AbortSignal | undefined, small: object): S3Client {
+  async function send(command: Parameters<S3Client["send"]>[0]) {
+    if (command instanceof AbortMultipartUploadCommand)
+      return client.send(command, small).catch(() => undefined);
+    const answer = await client.send(command, withSignal(signal));
+    if (command instanceof CreateMultipartUploadCommand) given((answer as { UploadId?: string }).UploadId);
+    else given((answer as { ETag?: string }).ETag);
+    return answer;
+  }
   return Object.create(client, { send: { value: send } });
 }
 
@@ -212,8 +251,4 @@ function given(field: string | undefined): string {
 
 function withSignal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal ? { abortSignal: signal } : {};
-}
-
-function small(signal?: AbortSignal) {
-  return { ...withSignal(signal), requestTimeout: SMALL_REQUEST_TIMEOUT_MS };
 }

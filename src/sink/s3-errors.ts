@@ -140,6 +140,11 @@ export function s3Answer(error: unknown): S3Answer {
   };
 }
 
+/** What goes before names that say nothing to whoever does not know the SDK. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  CredentialsProviderError: "no AWS credentials were found, ",
+};
+
 /**
  * Turns an error of the SDK into one for the operator. What the SDK attaches (the signed request, the access
  * key that S3 repeats in its answer) is left behind, because errors are logged with their causes.
@@ -155,7 +160,7 @@ export function describeS3Error(error: unknown, action: string): unknown {
   const said = meaning.code === "SINK_CREDENTIALS" ? "" : saidText(error);
   return new UploaderError({
     code: meaning.code,
-    message: `${action}: ${answer.name}${status}${said ? ` (${said})` : ""}.`,
+    message: `${action}: ${PLAIN_WORDS[answer.name] ?? ""}${answer.name}${status}${said ? ` (${said})` : ""}.`,
     hint: meaning.hint,
   });
 }
@@ -199,9 +204,15 @@ function saidText(error: unknown): string {
     .replace(/\b(AKIA|ASIA|AROA|AIDA)[A-Z0-9]{8,}\b/g, "…")
     .replace(/\b(Signature|Credential|X-Amz-\w[\w-]*|AWSAccessKeyId)=[^\s,&]+/gi, "$1=…")
     .replace(/\/\/[^/@\s]+@/g, "//")
+    .replace(/[A-Za-z0-9+/]{40,}={0,2}/g, (run) => (looksRandom(run) ? "…" : run))
     .replace(/\s+/g, " ")
     .replace(/\.$/, "")
     .slice(0, 300);
+}
+
+/** As secret keys and session tokens are; digests in hex and words are not. */
+function looksRandom(run: string): boolean {
+  return /[A-Z]/.test(run) && /[a-z]/.test(run) && /\d/.test(run);
 }
 
 function each(meaning: Meaning, names: string): Record<string, Meaning> {

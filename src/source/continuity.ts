@@ -4,6 +4,8 @@ import { quoteName } from "../sqlite/names.ts";
 import type { Connection } from "../sqlite/open.ts";
 import { largestRowid } from "./range.ts";
 
+const LONG_BYTES = 1_000_000;
+
 /** A row that was shipped, remembered so that a source that was replaced is noticed. */
 export interface Position {
   readonly rowid: bigint;
@@ -98,10 +100,15 @@ function digestOf(
   basis: readonly string[],
 ): string | null {
   const values =
-    basis.length === 0 ? "''" : basis.map((column) => `quote(${quoteName(column)})`).join(" || ',' || ");
+    basis.length === 0 ? "''" : basis.map((column) => quoted(quoteName(column))).join(" || ',' || ");
   const sql = `SELECT ${values} FROM main.${quoteName(schema.table)} WHERE ${quoteName(schema.rowidName)} = ?`;
   const text = db.prepare(sql).pluck().get(rowid) as string | undefined;
   return text === undefined ? null : createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+/** A long value by its length, since its text could be longer than SQLite hands out. */
+function quoted(column: string): string {
+  return `CASE WHEN octet_length(${column}) > ${LONG_BYTES} THEN octet_length(${column}) ELSE quote(${column}) END`;
 }
 
 /** Whether SQLite may give rowids up to this one to new rows. */
