@@ -15,6 +15,7 @@ test("the flags are those of the configuration reference", () => {
     "pipeline-db",
     "node-id",
     "state-dir",
+    "allow-network-filesystem",
     "interval",
     "max-batch-size",
     "directory",

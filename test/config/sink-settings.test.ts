@@ -13,6 +13,7 @@ describe("S3", () => {
       kind: "s3",
       region: "us-west-2",
       endpoint: null,
+      allowInsecureEndpoint: false,
       forcePathStyle: false,
       sse: null,
       kmsKeyId: null,
@@ -42,6 +43,7 @@ s3_configuration:
       kind: "s3",
       region: "eu-central-1",
       endpoint: "http://127.0.0.1:9000",
+      allowInsecureEndpoint: false,
       forcePathStyle: false,
       sse: "aws:kms",
       kmsKeyId: "alias/key",
@@ -49,6 +51,32 @@ s3_configuration:
       conditionalWrites: false,
       buckets: { raw: "b-raw", schematized: "b-sch", aggregated: "b-agg", emergency: "b-eme" },
     });
+  });
+
+  test.each([
+    "http://127.0.0.1:9000",
+    "http://127.8.8.8",
+    "http://localhost:9000",
+    "http://minio.localhost",
+    "http://[::1]:9000",
+    "https://minio.example.com",
+  ])("the endpoint may be %s", (endpoint) => {
+    expect(sinkOf("", { S3_PREFIX: "p", AWS_REGION: "r-1", AWS_ENDPOINT_URL_S3: endpoint })).toMatchObject({
+      endpoint,
+    });
+  });
+
+  test.each([
+    "http://minio:9000",
+    "http://10.0.0.7",
+    "http://127.0.0.1.example.com",
+    "http://localhost.example.com",
+  ])("the endpoint may be %s only where that is allowed", (endpoint) => {
+    const env = { S3_PREFIX: "p", AWS_REGION: "r-1", AWS_ENDPOINT_URL_S3: endpoint };
+    expect(problems("", env)).toContainEqual(
+      expect.stringMatching(/s3_configuration\.endpoint.*https.*allow_insecure_endpoint: true/),
+    );
+    expect(sinkOf("s3_configuration: {allow_insecure_endpoint: true}", env)).toMatchObject({ endpoint });
   });
 
   test("S3_REGION comes before AWS_REGION, AWS_ENDPOINT_URL_S3 before AWS_ENDPOINT_URL; an endpoint means path style", () => {

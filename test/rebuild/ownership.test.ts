@@ -51,6 +51,14 @@ test("an uploader that still runs stops at its next look, and the rebuilt one go
   appendReadings(site.db, 20);
   expect(await site.upload()).toBe(0);
   clock.advance(60_000);
+  let isOver = false;
+  other.finished.then(() => {
+    isOver = true;
+  });
+  await until("it has ended", () => {
+    clock.advance(250);
+    return isOver;
+  });
   expect(await other.finished).toBe(1);
   expect(other.log.find(({ err }) => err?.code === "OWNED_BY_ANOTHER")).toBeDefined();
   expect(await site.upload()).toBe(0);

@@ -4,6 +4,7 @@ import { onTestFinished } from "vitest";
 import { loadSettings } from "../../src/config/load-settings.ts";
 import { type Clock, type Sleep, systemClock, systemSleep } from "../../src/core/clock.ts";
 import { noProgress, type Progress } from "../../src/observe/progress.ts";
+import type { ReadFileSystem } from "../../src/sqlite/file-system.ts";
 import { runUploader } from "../../src/uploader.ts";
 
 export interface InProcessOptions {
@@ -17,6 +18,8 @@ export interface InProcessOptions {
   readonly acceptNewDestination?: boolean;
   /** Told of each extraction and delivery as it happens. */
   readonly progress?: Partial<Progress>;
+  /** Names file systems that the test cannot have. */
+  readonly readFileSystem?: ReadFileSystem;
   /** Told of each line that is logged; without it logs are off. */
   readonly onLog?: (line: LogLine) => void;
 }
@@ -73,5 +76,6 @@ async function run(options: InProcessOptions): Promise<0 | 1> {
       : pino({ level: "silent" }),
     progress: { ...noProgress, ...options.progress },
     signal: options.signal ?? new AbortController().signal,
+    ...(options.readFileSystem ? { readFileSystem: options.readFileSystem } : {}),
   });
 }

@@ -10,10 +10,13 @@ import type { Place } from "../sink/contract.ts";
 import type { S3Server } from "./s3-servers.ts";
 
 /** What a sink needs to use a test server. */
-export function s3SinkOptions(server: S3Server): S3SinkOptions {
+export function s3SinkOptions(
+  server: Pick<S3Server, "endpoint" | "region" | "accessKeyId" | "secretAccessKey">,
+): S3SinkOptions {
   return {
     region: server.region,
     endpoint: server.endpoint,
+    allowInsecureEndpoint: false,
     forcePathStyle: true,
     sse: null,
     kmsKeyId: null,

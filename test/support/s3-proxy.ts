@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 /** Of the proxy itself: an error of S3, or any headers and body. */
 export type Answer =
@@ -12,8 +13,13 @@ export type Interference =
   | { readonly passOnBody: (body: Buffer) => Buffer }
   /** The request is held until then. */
   | { readonly passOnAfter: Promise<unknown> }
-  /** The connection is cut: before the request is passed on, or after the server has done what it asked. */
-  | { readonly cut: "before" | "after" };
+  /** It is taken in at this pace, then passed on. */
+  | { readonly bytesPerSecond: number }
+  /**
+   * The connection is cut: before the request is passed on, while its body comes in, or after the server has done
+   * what it asked, without an answer or in the middle of it.
+   */
+  | { readonly cut: "before" | "in-body" | "after" | "in-answer" };
 
 export interface S3Proxy {
   readonly endpoint: string;
@@ -40,16 +46,23 @@ export async function startS3Proxy(
     incoming: IncomingMessage,
     outgoing: ServerResponse,
   ): Promise<unknown> {
+    const cut = interference && "cut" in interference ? interference.cut : null;
+    const pace = interference && "bytesPerSecond" in interference ? interference.bytesPerSecond : null;
     const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk);
+    for await (const chunk of incoming) {
+      if (cut === "in-body") return incoming.socket.destroy();
+      chunks.push(chunk);
+      if (pace !== null) await new Promise((resolve) => setTimeout(resolve, (chunk.length / pace) * 1000));
+    }
     const body = Buffer.concat(chunks);
     if (interference && "answer" in interference) return answer(outgoing, incoming, interference.answer);
-    if (interference && "cut" in interference && interference.cut === "before")
-      return incoming.socket.destroy();
+    // A request without a body has no middle.
+    if (cut === "before" || cut === "in-body") return incoming.socket.destroy();
     if (interference && "passOnAfter" in interference) await interference.passOnAfter;
     const changed = interference && "passOnBody" in interference ? interference.passOnBody(body) : body;
     const response = await passOn(upstream, incoming, changed);
-    if (interference && "cut" in interference) return incoming.socket.destroy();
+    if (cut === "in-answer") return cutAnswer(incoming.socket, response);
+    if (cut === "after") return incoming.socket.destroy();
     outgoing.writeHead(response.status, response.headers);
     return outgoing.end(response.body);
   }
@@ -66,6 +79,17 @@ export async function startS3Proxy(
       await once(server, "close");
     },
   };
+}
+
+/** Half of the body, or of the head where there is no body. */
+function cutAnswer(socket: Socket, { status, headers, body }: Awaited<ReturnType<typeof passOn>>): void {
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `HTTP/1.1 ${status} As It Is\r\n${fields.join("")}\r\n`;
+  const part =
+    body.length > 1
+      ? Buffer.concat([Buffer.from(head), body.subarray(0, Math.floor(body.length / 2))])
+      : Buffer.from(head.slice(0, Math.floor(head.length / 2)));
+  socket.end(part);
 }
 
 function answer(outgoing: ServerResponse, { method }: IncomingMessage, given: Answer): void {

@@ -1,0 +1,115 @@
+import {
+  appendFileSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { expect, test } from "vitest";
+import { appendReadings } from "../support/readings.ts";
+import { runProgram } from "../support/uploader-process.ts";
+import { NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
+
+const tally = tallyScenario("3 disk: state and outbox damaged");
+const REBUILD = /uploader state rebuild/;
+
+/** A state with a history, killed with two objects in its outbox. */
+async function openKilledSite(): Promise<Site> {
+  const site = await openSite();
+  appendReadings(site.db, 300);
+  expect(await site.ship({ "max-batch-size": 100 })).toMatchObject({ code: 0 });
+  appendReadings(site.db, 100);
+  site.setType("emergency");
+  const killed = await site.run(["--once"], { UPLOADER_FAILPOINT: "before-put:kill:2" });
+  expect(killed).toMatchObject({ signal: "SIGKILL" });
+  expect(readdirSync(join(site.stateDir, "outbox"))).not.toEqual([]);
+  return site;
+}
+
+function execute(stateDir: string, sql: string): void {
+  const db = new Database(join(stateDir, "state.db"));
+  db.exec(sql);
+  db.close();
+}
+
+/** Folds the WAL into the database, so that its file is all there is. */
+const fold = (stateDir: string) => execute(stateDir, "PRAGMA wal_checkpoint(TRUNCATE)");
+const state = (stateDir: string) => join(stateDir, "state.db");
+const removeAll = (stateDir: string) => {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(state(stateDir) + suffix, { force: true });
+};
+
+const DAMAGES: readonly (readonly [string, RegExp, (stateDir: string) => void])[] = [
+  ["cut in the middle of a page", REBUILD, (dir) => truncateSync(state(dir), 5_000)],
+  ["cut at the end of a page", REBUILD, (dir) => truncateSync(state(dir), 8_192)],
+  ["of a later version", /Install that version again/, (dir) => execute(dir, "PRAGMA user_version = 999")],
+  ["with a cursor that was edited", REBUILD, (dir) => execute(dir, "UPDATE sources SET cursor = 42")],
+  ["with a sequence that was edited", REBUILD, (dir) => execute(dir, "UPDATE sources SET next_sequence = 2")],
+  ["that lost its id", REBUILD, (dir) => execute(dir, "DELETE FROM identity")],
+  ["without a table", REBUILD, (dir) => execute(dir, "DROP TABLE positions")],
+  ["overwritten", REBUILD, (dir) => writeFileSync(state(dir), Buffer.alloc(20_000, 0xa5))],
+  ["emptied", REBUILD, (dir) => truncateSync(state(dir), 0)],
+  ["deleted", REBUILD, removeAll],
+];
+
+test.each(DAMAGES)(
+  "a state.db %s is refused with the way out, and nothing is touched",
+  async (_, wayOut, damage) => {
+    const site = await openKilledSite();
+    fold(site.stateDir);
+    const kept = join(site.folder, "kept");
+    cpSync(site.stateDir, kept, { recursive: true });
+    damage(site.stateDir);
+    const before = [await site.place.versions(), filesOf(site.stateDir)];
+    const { code, stdout, stderr } = await site.start(["--once"]).finished;
+    expect({ code, stderr }, stdout).toEqual({ code: 1, stderr: expect.stringMatching(wayOut) });
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect([await site.place.versions(), filesOf(site.stateDir)]).toEqual(before);
+
+    // What was there before the damage would still do.
+    rmSync(site.stateDir, { recursive: true });
+    cpSync(kept, site.stateDir, { recursive: true });
+    tally.add(await site.check());
+  },
+);
+
+/** The objects of the outbox: those that a new state would take for garbage. */
+function filesOf(stateDir: string): string[] {
+  const outbox = join(stateDir, "outbox");
+  return readdirSync(outbox).map((name) => `${name} ${readFileSync(join(outbox, name)).toString("base64")}`);
+}
+
+const LOSSES: readonly (readonly [string, (site: Site) => void])[] = [
+  ["a state.db that was deleted", ({ stateDir }) => removeAll(stateDir)],
+  ["a state.db that was cut", ({ stateDir }) => truncateSync(state(stateDir), 8_192)],
+  ["a file of the outbox that is missing", ({ stateDir }) => rmSync(waitingFile(stateDir))],
+  ["a file of the outbox that was changed", ({ stateDir }) => appendFileSync(waitingFile(stateDir), "!")],
+];
+
+test.each(LOSSES)("%s is mended by `uploader state rebuild`: no row lost, none twice", async (_, damage) => {
+  const site = await openKilledSite();
+  fold(site.stateDir);
+  damage(site);
+  const { code, stdout, stderr } = await site.start(["--once"]).finished;
+  expect({ code, said: stdout + stderr }).toEqual({ code: 1, said: expect.stringMatching(REBUILD) });
+  const flags = ["--sqlite", site.database, "--table", "readings", "--node-id", NODE];
+  const rebuilt = await runProgram("uploader", ["state", "rebuild", "--yes", ...flags], {
+    cwd: site.folder,
+    env: { STATE_DIR: site.stateDir, OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false" },
+  });
+  expect(rebuilt).toMatchObject({ code: 0, stderr: "" });
+  appendReadings(site.db, 50);
+  // One part of generation 1 was delivered, and the other one's rows are sent again.
+  const findings = await site.check([{ name: "readings" }], [1]);
+  expect(findings.rows).toBe(450);
+  tally.add(findings);
+});
+
+function waitingFile(stateDir: string): string {
+  const outbox = join(stateDir, "outbox");
+  return join(outbox, readdirSync(outbox)[0] as string);
+}

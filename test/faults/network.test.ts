@@ -1,0 +1,296 @@
+import { randomBytes } from "node:crypto";
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { expect, test } from "vitest";
+import { stateDocument } from "../../src/cli/state-report.ts";
+import { createEagerClock } from "../support/eager-clock.ts";
+import { createManualClock } from "../support/manual-clock.ts";
+import { appendReadings, createReadings } from "../support/readings.ts";
+import type { LogLine } from "../support/run-in-process.ts";
+import type { Answer, Interference } from "../support/s3-proxy.ts";
+import { suiteFor } from "../support/s3-servers.ts";
+import { until } from "../support/until.ts";
+import { IS_FULL, tallyScenario } from "./campaign.ts";
+import { appendLarge } from "./large-rows.ts";
+import { firstOf, type NetworkSite, openNetworkSite } from "./network-site.ts";
+
+const MARKER = /^(GET|PUT) .*_owner/;
+const PUT = /^PUT .*\.parquet\?x-id=PutObject$/;
+const MULTIPART = /^(PUT .*partNumber=|POST )/;
+const COMPLETION = /^POST .*uploadId=/;
+const HEAD = /^HEAD /;
+
+/** Beyond the two tries of the SDK, so that the uploader itself has to try again. */
+const TIMES = 3;
+/** The first look at it, which may fail without a word, counts as well. */
+const MARKER_TIMES = TIMES + 2;
+
+interface Fault {
+  readonly name: string;
+  readonly interference: Interference;
+  /** Code of the error that is logged. */
+  readonly code: string;
+  /** As pino counts them: 40 warn, 50 error. */
+  readonly level: 40 | 50;
+}
+
+const FAULTS: readonly Fault[] = [
+  answered("500 InternalError", { status: 500, code: "InternalError" }),
+  answered("503 SlowDown", { status: 503, code: "SlowDown" }, "SINK_THROTTLED"),
+  answered("429 TooManyRequests", { status: 429, code: "TooManyRequests" }, "SINK_THROTTLED"),
+  answered("409 ConditionalRequestConflict", { status: 409, code: "ConditionalRequestConflict" }),
+  answered("403 AccessDenied", { status: 403, code: "AccessDenied" }, "SINK_DENIED"),
+  answered("400 ExpiredToken", { status: 400, code: "ExpiredToken" }, "SINK_CREDENTIALS"),
+  answered("403 RequestTimeTooSkewed", { status: 403, code: "RequestTimeTooSkewed" }, "SINK_CREDENTIALS"),
+  answered("the page of a captive portal", {
+    status: 200,
+    headers: { "content-type": "text/html" },
+    body: "<html><p>Log in</p></html>",
+  }),
+  broken("no answer", { passOnAfter: new Promise(() => {}) }),
+  broken("a reset before the body", { cut: "before" }),
+  broken("a reset in the middle of the body", { cut: "in-body" }),
+  broken("a reset after the body, which is stored", { cut: "after" }),
+  broken("an answer that is cut short", { cut: "in-answer" }),
+];
+
+suiteFor("versitygw", "a network that breaks", (server) => {
+  const tally = tallyScenario("2 network");
+
+  async function expectSound(site: NetworkSite): Promise<void> {
+    const findings = await site.check();
+    expect(findings.violations).toEqual([]);
+    expect(findings.rows).toBe(site.db.prepare("SELECT count(*) FROM readings").pluck().get());
+    tally.add(findings);
+  }
+
+  test.each(FAULTS.map((fault) => [fault.name, fault] as const))(
+    "%s: on the ways of the marker, of an object and of a large object",
+    async (_, { interference, code, level }) => {
+      const site = await openNetworkSite(server());
+      appendReadings(site.db, 50);
+      for (const [way, pattern, times] of [
+        ["marker", MARKER, MARKER_TIMES],
+        ["object", PUT, TIMES],
+        ["large object", MULTIPART, TIMES],
+      ] as const) {
+        if (way === "large object") appendLarge(site.db);
+        else appendReadings(site.db, 20);
+        const before = site.log.length;
+        site.setNetwork(firstOf(pattern, times, interference));
+        expect(await site.run(), way).toBe(0);
+        const lines = site.log.slice(before);
+        const wasNoticed = ({ err, msg }: LogLine) => err !== undefined || msg === "was delivered already";
+        expect([way, lines.some(wasNoticed)]).toEqual([way, true]);
+        await site.observer.look();
+      }
+      const errors = site.log.filter(({ err }) => err !== undefined);
+      expect(new Set(errors.map(({ err, level }) => `${err?.code} ${level}`))).toEqual(
+        new Set([`${code} ${level}`]),
+      );
+      await expectSound(site);
+    },
+  );
+
+  test("403 instead of 404 on HEAD", async () => {
+    const site = await openNetworkSite(server());
+    const forbidden = { answer: { status: 403, code: "" } };
+    site.setNetwork((line) => (HEAD.test(line) ? forbidden : undefined));
+    appendReadings(site.db, 50);
+    expect(await site.run()).toBe(0);
+    appendLarge(site.db);
+    expect(await site.run()).toBe(0);
+    await expectSound(site);
+  });
+
+  test("NoSuchUpload after a completion whose answer was lost", async () => {
+    const site = await openNetworkSite(server());
+    appendLarge(site.db);
+    const left: Interference[] = [{ cut: "after" }, { answer: { status: 404, code: "NoSuchUpload" } }];
+    site.setNetwork((line) => (COMPLETION.test(line) ? left.shift() : undefined));
+    expect(await site.run()).toBe(0);
+    expect(left).toEqual([]);
+    expect(messages(site)).toContain("was delivered already");
+    await expectSound(site);
+  });
+
+  test("bytes that are changed on the way are refused by the server, and sent again", async () => {
+    const site = await openNetworkSite(server());
+    appendReadings(site.db, 50);
+    const passOnBody = (body: Buffer) => Buffer.concat([body.subarray(0, -1), Buffer.from([0])]);
+    site.setNetwork(firstOf(PUT, TIMES, { passOnBody }));
+    expect(await site.run()).toBe(0);
+    expect(messages(site)).toContain("not delivered; it is tried again");
+    appendLarge(site.db);
+    site.setNetwork(firstOf(MULTIPART, TIMES, { passOnBody }));
+    expect(await site.run()).toBe(0);
+    await expectSound(site);
+  });
+
+  test("200, but other bytes are stored: that source stops loudly, and nothing is overwritten", async () => {
+    const site = await openNetworkSite(server());
+    appendReadings(site.db, 50);
+    let stored: { Bucket: string; Key: string } | undefined;
+    site.setNetwork((line) => (PUT.test(line) ? { passOnAfter: storeOther(line) } : undefined));
+    async function storeOther(line: string): Promise<void> {
+      const [, Bucket = "", Key = ""] = /^PUT \/([^/]+)\/([^?]+)/.exec(line) ?? [];
+      stored = { Bucket, Key: decodeURIComponent(Key) };
+      await server().client.send(new PutObjectCommand({ ...stored, Body: "other bytes" }));
+    }
+    expect(await site.run()).toBe(1);
+    const stop = site.log.find(({ err }) => err?.code === "SINK_CONFLICT");
+    expect(stop).toMatchObject({ level: 50, msg: expect.stringContaining("this source is stopped") });
+    expect(waiting(site)).toMatchObject({ objects: 1, rows: 50 });
+
+    site.setNetwork(() => undefined);
+    await server().client.send(new DeleteObjectCommand(stored as { Bucket: string; Key: string }));
+    expect(await site.run()).toBe(0);
+    await expectSound(site);
+  });
+
+  test("50 kB/s is slow, and no fault", async () => {
+    const site = await openNetworkSite(server());
+    if (IS_FULL) appendLarge(site.db);
+    else appendReadings(site.db, 40, { location: randomBytes(3_000).toString("base64") });
+    site.setNetwork(() => ({ bytesPerSecond: 50_000 }));
+    expect(await site.run()).toBe(0);
+    expect(site.log.filter(({ level }) => level >= 40)).toEqual([]);
+    await expectSound(site);
+  }, 900_000);
+
+  test("gone for a day: new rows wait in the outbox, and are there minutes after it is back", async () => {
+    const site = await openNetworkSite(server());
+    appendReadings(site.db, 20);
+    expect(await site.run()).toBe(0);
+    site.setNetwork(() => ({ cut: "before" }));
+    const clock = createManualClock(Date.now());
+    const stopping = new AbortController();
+    const running = site.run({
+      argv: { interval: "30" },
+      ...{ clock, sleep: clock.sleep, signal: stopping.signal },
+    });
+    for (let hour = 1; hour <= 24; hour++) {
+      appendReadings(site.db, 10);
+      const failures = () => count(site, "not delivered; it is tried again");
+      const before = failures();
+      clock.advance(60 * 60_000);
+      await until(`the rows of hour ${hour} are extracted`, () => waiting(site)?.rows === hour * 10);
+      await until("another try has failed", () => failures() > before);
+    }
+    expect(site.lake.objects()).toHaveLength(1);
+    site.setNetwork(() => undefined);
+    await until("all waits", () => clock.waits() === 3);
+    clock.advance(5 * 60_000);
+    await until("everything has arrived", () => waiting(site)?.objects === 0);
+    stopping.abort();
+    expect(await running).toBe(0);
+    await expectSound(site);
+  });
+
+  test("with --once it gives up after a bounded time, with exit code 1 and everything in the outbox", async () => {
+    const site = await openNetworkSite(server());
+    appendReadings(site.db, 250);
+    site.setNetwork(() => ({ cut: "before" }));
+    const start = Date.now();
+    const clock = createEagerClock(start);
+    const argv = { once: true, "max-batch-size": "100" };
+    expect(await site.run({ argv, clock, sleep: clock.sleep })).toBe(1);
+    expect(clock.now() - start).toBeGreaterThanOrEqual(60_000);
+    expect(clock.now() - start).toBeLessThan(5 * 60_000);
+    expect(waiting(site)).toMatchObject({ objects: 3, rows: 250 });
+    expect(messages(site)).toContain("given up for now; the objects stay in the outbox");
+    expect(site.lake.objects()).toEqual([]);
+    await expectSound(site);
+  });
+
+  /** Two sources, of which one cannot be delivered. */
+  async function openTwoSources(interference: Interference) {
+    const site = await openNetworkSite(server(), { yaml: "outbox_max_mb: 0.2\ns3_batch_size_mb: 0.05\n" });
+    createReadings(site.db, "bad");
+    appendReadings(site.db, 5_000, { table: "bad" });
+    appendReadings(site.db, 300);
+    site.setNetwork((line) => (/\/raw\/bad\//.test(line) ? interference : undefined));
+    const stopping = new AbortController();
+    const clock = createManualClock(Date.now());
+    const running = site.run({
+      argv: { table: "bad,readings", "max-batch-size": "200", interval: "30" },
+      ...{ clock, sleep: clock.sleep, signal: stopping.signal },
+    });
+    const of = (table: string) =>
+      stateDocument(site.stateDir).sources.find((source) => source.table === table);
+    return {
+      ...{ site, clock, of },
+      async stop() {
+        stopping.abort();
+        return await running;
+      },
+      async expectBothSound() {
+        const findings = await site.check([{ name: "bad" }, { name: "readings" }]);
+        expect(findings.violations).toEqual([]);
+        tally.add(findings);
+      },
+    };
+  }
+
+  test("a bucket that answers 403 fills only its source's share; when it lets in again, all is delivered", async () => {
+    const { site, clock, of, stop, expectBothSound } = await openTwoSources({
+      answer: { status: 403, code: "AccessDenied" },
+    });
+    await until("the share of one is full", () =>
+      messages(site).some((text) => text.includes("outbox is full")),
+    );
+    await until("the other has arrived", () => of("readings")?.delivered.rows === 300);
+    appendReadings(site.db, 100);
+    clock.advance(30_000);
+    await until("new rows of the other arrive", () => of("readings")?.delivered.rows === 400);
+    const share = (0.2 * 1024 * 1024) / 2;
+    expect(of("bad")?.waiting.bytes).toBeLessThan(share + 20_000);
+    expect(of("bad")?.delivered.rows).toBe(0);
+    const denied = site.log.find(({ err }) => err?.code === "SINK_DENIED");
+    expect(denied).toMatchObject({
+      level: 50,
+      table: "bad",
+      msg: expect.stringContaining("access is granted"),
+    });
+    expect(await stop()).toBe(0);
+    await expectBothSound();
+  });
+
+  test("what no other try can mend stops that source loudly, once, and the others go on", async () => {
+    const { site, clock, of, stop, expectBothSound } = await openTwoSources({
+      answer: { status: 404, code: "NoSuchBucket" },
+    });
+    await until("the other has arrived", () => of("readings")?.delivered.rows === 300);
+    for (let step = 0; step < 5; step++) {
+      appendReadings(site.db, 10);
+      clock.advance(30_000);
+      await until("new rows of the other arrive", () => of("readings")?.delivered.rows === 310 + step * 10);
+    }
+    const stops = site.log.filter(({ err }) => err?.code === "SINK_BUCKET_MISSING");
+    expect(stops).toHaveLength(1);
+    expect(stops[0]).toMatchObject({ level: 50, table: "bad", msg: expect.stringContaining("is stopped") });
+    expect(of("bad")?.delivered.rows).toBe(0);
+    expect(await stop()).toBe(0);
+    await expectBothSound();
+  });
+});
+
+function answered(name: string, answer: Answer, code = "SINK_UNAVAILABLE"): Fault {
+  const level = code === "SINK_DENIED" || code === "SINK_CREDENTIALS" ? 50 : 40;
+  return { name, interference: { answer }, code, level };
+}
+
+function broken(name: string, interference: Interference): Fault {
+  return { name, interference, code: "SINK_UNAVAILABLE", level: 40 };
+}
+
+function waiting({ stateDir }: NetworkSite) {
+  return stateDocument(stateDir).sources[0]?.waiting;
+}
+
+function messages({ log }: NetworkSite): string[] {
+  return log.map(({ msg }) => msg);
+}
+
+function count({ log }: NetworkSite, message: string): number {
+  return log.filter(({ msg }) => msg === message).length;
+}

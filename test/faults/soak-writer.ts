@@ -1,0 +1,77 @@
+import { existsSync, statSync } from "node:fs";
+import Database from "better-sqlite3";
+import { READING_COLUMNS, reading } from "../support/readings.ts";
+
+/**
+ * A program that stands for a busy sensor: appends `reading(1)`, `reading(2)`, … at a steady rate until SIGTERM,
+ * deletes what is older than `keepSeconds`, and says on standard output, as JSON lines, how long its commits took.
+ *
+ * Arguments: the database, rows a second, keepSeconds.
+ */
+const [path = "", rate = "1", keep = "30"] = process.argv.slice(2);
+const ROWS_PER_SECOND = Number(rate);
+const TICK_MS = 25;
+const RETENTION_EVERY_MS = 1_000;
+
+/** What the writer has met. */
+export interface SoakWriterReport {
+  readonly rows: number;
+  readonly deleted: number;
+  readonly busy: number;
+  readonly largestWalBytes: number;
+  /** Milliseconds from BEGIN IMMEDIATE to the end of COMMIT, of each transaction. */
+  readonly commitMs: readonly number[];
+}
+
+const db = new Database(path, { timeout: 5_000 });
+db.pragma("journal_mode = WAL");
+const marks = READING_COLUMNS.map((column) => `@${column}`);
+const insert = db.prepare(`INSERT INTO readings (${READING_COLUMNS}) VALUES (${marks})`);
+const prune = db.prepare("DELETE FROM readings WHERE id <= ?");
+const commitMs: number[] = [];
+const report = { rows: 0, deleted: 0, busy: 0, largestWalBytes: 0 };
+let isStopping = false;
+process.on("SIGTERM", () => {
+  isStopping = true;
+});
+
+function commit(work: () => void): void {
+  const began = performance.now();
+  try {
+    db.transaction(work).immediate();
+    commitMs.push(performance.now() - began);
+  } catch (error) {
+    if (!(error instanceof Database.SqliteError) || !error.code.startsWith("SQLITE_BUSY")) throw error;
+    report.busy++;
+  }
+}
+
+function append(count: number): void {
+  commit(() => {
+    for (let number = report.rows + 1; number <= report.rows + count; number++) insert.run(reading(number));
+  });
+  report.rows = Number(
+    db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'readings'").pluck().get() ?? 0,
+  );
+}
+
+const began = performance.now();
+let prunedAt = began;
+while (!isStopping) {
+  const now = performance.now();
+  const due = Math.floor(((now - began) * ROWS_PER_SECOND) / 1000) - report.rows;
+  if (due > 0) append(Math.min(due, ROWS_PER_SECOND));
+  if (now - prunedAt >= RETENTION_EVERY_MS) {
+    prunedAt = now;
+    const old = Math.floor(((now - began) / 1000 - Number(keep)) * ROWS_PER_SECOND);
+    if (old > 0)
+      commit(() => {
+        report.deleted += prune.run(old).changes;
+      });
+  }
+  if (existsSync(`${path}-wal`))
+    report.largestWalBytes = Math.max(report.largestWalBytes, statSync(`${path}-wal`).size);
+  await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+}
+db.close();
+process.stdout.write(JSON.stringify({ ...report, commitMs } satisfies SoakWriterReport));

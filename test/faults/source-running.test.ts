@@ -1,0 +1,357 @@
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { listObjects, readRows } from "../support/lake-reader.ts";
+import { openForTest } from "../support/readings.ts";
+import { startInProcess, uploadOnce } from "../support/run-in-process.ts";
+import { whyNoMount } from "../support/small-disk.ts";
+import { suiteWith } from "../support/suite-with.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+import { tallyScenario } from "./campaign.ts";
+import { generationsIn, openSource, type SourceSite, VALUES, WITH_AUTOINCREMENT } from "./source-site.ts";
+
+const tally = tallyScenario("4 the source, while the uploader runs");
+
+/** Starts the uploader with short pauses, in the test's process. */
+function startHere(source: SourceSite, flags: Readonly<Record<string, unknown>> = {}) {
+  const { database, folder, stateDir } = source.site;
+  return startInProcess({
+    argv: { sqlite: database, table: "readings", "node-id": "press-7", interval: 0.1, ...flags },
+    env: { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false", STATE_DIR: stateDir },
+    cwd: folder,
+  });
+}
+
+/** Waits until the objects have so many rows together. */
+async function untilShipped(source: SourceSite, rows: number): Promise<void> {
+  const shipped = () => source.site.place.objects().reduce((sum, { name }) => sum + name.rows, 0);
+  await until(`${rows} rows are shipped`, () => shipped() >= rows);
+}
+
+describe("a database file replaced while the uploader has it open", () => {
+  test("by rename: what is left in the old file is shipped, then the new one is opened", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { database } = source.site;
+    source.insert(50);
+    const uploader = startHere(source, { interval: 1 });
+    await untilShipped(source, 50);
+    // Rows that no cycle has seen when the file is taken away.
+    source.insert(30);
+    const before = source.rows();
+    for (const suffix of ["", "-wal", "-shm"]) renameSync(database + suffix, `${database}.old${suffix}`);
+    const other = openForTest(database);
+    other.pragma("journal_mode = WAL");
+    other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+    source.insert(90, other);
+    await untilShipped(source, 170);
+    expect(await uploader.stop()).toBe(0);
+    expect(generationsIn(uploader.log)).toEqual([{ generation: 2, resumeAfter: null }]);
+    expect(uploader.log.map(({ msg }) => msg).join("\n")).toMatch(/sensor\.db is another file now/);
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows(other) },
+    ]);
+  });
+
+  test("a new file that has no table yet is waited for", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { database } = source.site;
+    source.insert(50);
+    const uploader = startHere(source);
+    await untilShipped(source, 50);
+    const before = source.rows();
+    for (const suffix of ["", "-wal", "-shm"]) renameSync(database + suffix, `${database}.old${suffix}`);
+    closeSync(openSync(database, "w"));
+    await until("it is said", () =>
+      uploader.log.some(({ msg }) => msg.includes("cannot be used; it is tried again")),
+    );
+    const other = openForTest(database);
+    other.pragma("journal_mode = WAL");
+    other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+    source.insert(20, other);
+    await untilShipped(source, 70);
+    expect(await uploader.stop()).toBe(0);
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows(other) },
+    ]);
+  });
+
+  test("by rename, with the old write-ahead log left beside it: said loudly", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { site } = source;
+    source.insert(50);
+    const uploader = startHere(source);
+    await untilShipped(source, 50);
+    const other = openForTest(join(site.folder, "made.db"));
+    other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+    source.insert(60, other);
+    other.close();
+    renameSync(join(site.folder, "made.db"), site.database);
+    await until("it is said", () =>
+      uploader.log.some(
+        ({ level, msg }) => level === 50 && /write-ahead log was left beside it.*integrity_check/.test(msg),
+      ),
+    );
+    await uploader.stop().catch(() => {});
+  });
+
+  test("in place, by a transaction of SQLite: a new generation has all rows", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { site } = source;
+    source.insert(50);
+    const uploader = startHere(source);
+    await untilShipped(source, 50);
+    const before = source.rows();
+    const other = openForTest(join(site.folder, "made.db"));
+    other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+    source.insert(80, other);
+    source.db.exec(`ATTACH '${join(site.folder, "made.db")}' AS made; BEGIN IMMEDIATE;
+      DELETE FROM readings; UPDATE sqlite_sequence SET seq = 0 WHERE name = 'readings';
+      INSERT INTO readings SELECT * FROM made.readings; COMMIT; DETACH made`);
+    await untilShipped(source, 130);
+    expect(await uploader.stop()).toBe(0);
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows() },
+    ]);
+  });
+});
+
+describe("the schema changes in the middle of an extraction", () => {
+  const ROWS = 60_000;
+  test.each([
+    ["a column is added", "ALTER TABLE readings ADD COLUMN humidity REAL DEFAULT 40.5"],
+    ["a column is dropped", "ALTER TABLE readings DROP COLUMN location"],
+    ["a column is renamed", "ALTER TABLE readings RENAME COLUMN location TO place"],
+  ])("%s: no object mixes two schemas", async (_, ddl) => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    source.insert(ROWS);
+    const { stateDir } = source.site;
+    const rows = source.rows();
+    const uploader = startHere(source, { interval: 60 });
+    const file = join(stateDir, "outbox", "1-1-1-raw.parquet");
+    await until("the first object is in the making", () => existsSync(file));
+    source.db.exec(ddl);
+    await untilShipped(source, ROWS);
+    expect(await uploader.stop()).toBe(0);
+    expect(source.site.place.objects().map(({ name }) => name.rows)).toHaveLength(2);
+    await source.check([{ sinceGeneration: 1, rows }]);
+  });
+});
+
+describe("rowids", () => {
+  test("negative ones, 0 and 2^63-1 are shipped; that SQLite has none left is said", async () => {
+    const source = await openSource(`id INTEGER PRIMARY KEY, ${VALUES}`, tally);
+    const insert = source.db.prepare("INSERT INTO readings (id, timestamp) VALUES (?, ?)");
+    const ids = [-(2n ** 63n), -42n, -1n, 0n, 1n, 2n ** 62n, 2n ** 63n - 1n];
+    for (const id of ids) insert.run(id, `2026-01-01T00:00:00.${id < 0n ? -id % 1000n : id % 1000n}Z`);
+    const lines = await source.ship();
+    expect(lines.filter(({ level }) => level >= 50).map(({ msg }) => msg)).toEqual([
+      expect.stringMatching(/largest rowid there can be, 2\^63-1.*by chance.*make the table anew/),
+    ]);
+    const shipped = await readRows(listObjects(join(source.site.folder, "lake")));
+    expect(shipped.map(({ _rowid }) => _rowid)).toEqual(ids);
+    await source.check([{ sinceGeneration: 1, rows: source.rows() }]);
+  });
+
+  test("given explicitly just below the cursor are not shipped, and said", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    source.insert(50);
+    source.db.exec("DELETE FROM readings WHERE id = 40");
+    const rows = source.rows();
+    const uploader = startHere(source);
+    await untilShipped(source, 49);
+    source.db.exec("INSERT INTO readings (id, timestamp) VALUES (40, 'late')");
+    await until("it is said", () =>
+      uploader.log.some(
+        ({ level, msg }) => level === 50 && /1 rows were inserted between the rowids 1 and 50/.test(msg),
+      ),
+    );
+    expect(await uploader.stop()).toBe(0);
+    source.db.exec("DELETE FROM readings WHERE id = 40");
+    await source.check([{ sinceGeneration: 1, rows }]);
+  });
+});
+
+describe("a writer that holds its lock", () => {
+  test("longer than busy_timeout, in rollback-journal mode: the cycle fails, says so, and a later one ships", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    source.db.pragma("journal_mode = DELETE");
+    source.insert(20);
+    const uploader = source.site.start(["--interval", "0.1"]);
+    await uploader.untilOutput(/"msg":"delivered"/);
+    source.db.exec("BEGIN EXCLUSIVE");
+    source.insert(30);
+    await uploader.untilOutput(/sensor\.db is locked by another process.*the next cycle tries again/);
+    source.db.exec("COMMIT");
+    await untilShipped(source, 50);
+    uploader.process.kill("SIGTERM");
+    expect(await uploader.finished).toMatchObject({ code: 0, stderr: "" });
+    expect(source.db.pragma("journal_mode", { simple: true })).toBe("delete");
+    await source.check([{ sinceGeneration: 1, rows: source.rows() }]);
+  });
+
+  test("in WAL mode: rows that are committed are shipped meanwhile, and statistics wait", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    source.insert(20);
+    source.db.exec("BEGIN IMMEDIATE");
+    const uploader = startHere(source);
+    await untilShipped(source, 20);
+    source.insert(10);
+    source.db.exec("COMMIT");
+    await untilShipped(source, 30);
+    const delivered = source.db
+      .prepare("SELECT count(*) FROM pipeline_executions WHERE status = 'delivered'")
+      .pluck();
+    const has = source.db
+      .prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'pipeline_executions'")
+      .pluck();
+    await until("the statistics are there", () => has.get() === 1 && Number(delivered.get()) >= 2);
+    expect(await uploader.stop()).toBe(0);
+    await source.check([{ sinceGeneration: 1, rows: source.rows() }]);
+  });
+});
+
+describe("a damaged database", () => {
+  test("a page of one table that is overwritten: said, nothing of it lost up to there, other tables go on", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { site, db } = source;
+    source.insert(40);
+    db.exec(`CREATE TABLE other (${WITH_AUTOINCREMENT})`);
+    db.exec("INSERT INTO other SELECT * FROM readings");
+    const argv = { sqlite: site.database, table: "readings,other", "node-id": "press-7" };
+    const env = { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false", STATE_DIR: site.stateDir };
+    expect(await uploadOnce({ argv, env, cwd: site.folder })).toBe(0);
+    source.insert(4_000);
+    db.exec("INSERT INTO other SELECT * FROM readings WHERE id > 40");
+    db.pragma("wal_checkpoint(TRUNCATE)");
+    const pages = db
+      .prepare("SELECT pageno FROM dbstat WHERE name = 'readings' AND pagetype = 'leaf' ORDER BY pageno")
+      .pluck()
+      .all() as number[];
+    const size = db.pragma("page_size", { simple: true }) as number;
+    db.close();
+    // The last one too, which the first look at the table reads.
+    for (const page of [pages[20], pages.at(-1)]) overwrite(site.database, ((page as number) - 1) * size);
+    const errors: unknown[] = [];
+    const code = await uploadOnce({
+      argv,
+      env,
+      cwd: site.folder,
+      onLog: ({ level, table, err }) => level >= 50 && errors.push([table, err?.code, err?.message]),
+    });
+    expect(code).toBe(1);
+    expect(errors).toEqual([
+      ["readings", "SOURCE_UNREADABLE", expect.stringMatching(/sensor\.db is damaged/)],
+    ]);
+    const rows = listObjects(join(site.folder, "lake")).map(({ name }) => [name.table, name.rows]);
+    expect(rows).toEqual([
+      ["other", 40],
+      ["other", 4_000],
+      ["readings", 40],
+    ]);
+  });
+
+  test("a write-ahead log that is cut short: the rows that SQLite gives up are not missed, later ones come", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { site, db } = source;
+    source.insert(60);
+    db.pragma("wal_checkpoint(TRUNCATE)");
+    for (let batch = 0; batch < 10; batch++) source.insert(5);
+    await source.ship();
+    const before = source.rows();
+    // As after a loss of power: the file and half of its log, without the index that only memory has.
+    const copy = join(site.folder, "copy.db");
+    copyFileSync(site.database, copy);
+    copyFileSync(`${site.database}-wal`, `${copy}-wal`);
+    truncateSync(`${copy}-wal`, Math.floor(statSync(`${copy}-wal`).size / 2));
+    db.close();
+    for (const suffix of ["", "-wal"]) renameSync(copy + suffix, site.database + suffix);
+    const after = openForTest(site.database);
+    const left = Number(after.prepare("SELECT count(*) FROM readings").pluck().get());
+    expect(left).toBeGreaterThanOrEqual(60);
+    expect(left).toBeLessThan(110);
+    source.insert(70, after);
+    expect(generationsIn(await source.ship())).toEqual([
+      { generation: 2, resumeAfter: Math.floor(left / 20) * 20 },
+    ]);
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows(after) },
+    ]);
+  });
+});
+
+suiteWith(whyNoMount(), "a database on a read-only mount", () => {
+  test("is read while the sensor has it open, which keeps -shm there; control tables lie elsewhere", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    source.insert(30);
+    const sqlite = mountReadOnly(source.site.folder);
+    const run = () => uploadFrom(sqlite, source.site.folder);
+    expect(await run()).toBe(0);
+    source.insert(5);
+    expect(await run()).toBe(0);
+    await untilShipped(source, 35);
+    const rows = await readRows(listObjects(join(source.site.folder, "lake")));
+    expect(rows.map(({ _rowid }) => Number(_rowid))).toEqual(
+      Array.from({ length: 35 }, (_, index) => index + 1),
+    );
+  });
+
+  test("without -shm is refused with what to do", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    source.insert(30);
+    source.db.close();
+    const sqlite = mountReadOnly(source.site.folder);
+    await expect(uploadFrom(sqlite, source.site.folder)).rejects.toMatchObject({
+      code: "SOURCE_UNREADABLE",
+      message: expect.stringMatching(/sensor\.db cannot be used: .*(SQLITE_CANTOPEN|SQLITE_READONLY)/),
+      hint: expect.stringMatching(/-shm/),
+    });
+  });
+
+  test("in rollback-journal mode needs nothing beside it", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    source.insert(30);
+    source.db.pragma("journal_mode = DELETE");
+    source.db.close();
+    expect(await uploadFrom(mountReadOnly(source.site.folder), source.site.folder)).toBe(0);
+    expect(listObjects(join(source.site.folder, "lake")).map(({ name }) => name.rows)).toEqual([30]);
+  });
+
+  function mountReadOnly(folder: string): string {
+    const mounted = temporaryFolder();
+    execFileSync("mount", ["--bind", folder, mounted]);
+    onTestFinished(() => void execFileSync("umount", ["-l", mounted]));
+    execFileSync("mount", ["-o", "remount,bind,ro", mounted]);
+    return join(mounted, "sensor.db");
+  }
+
+  function uploadFrom(sqlite: string, folder: string): Promise<0 | 1> {
+    mkdirSync(join(folder, "state"), { recursive: true });
+    return uploadOnce({
+      argv: { sqlite, table: "readings", "node-id": "press-7", "pipeline-db": "control.db" },
+      env: { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false", STATE_DIR: "state" },
+      cwd: folder,
+    });
+  }
+});
+
+function overwrite(path: string, at: number): void {
+  const file = openSync(path, "r+");
+  writeSync(file, Buffer.alloc(512, 0xff), 0, 512, at);
+  closeSync(file);
+}

@@ -1,0 +1,94 @@
+import { expect } from "vitest";
+import { rowsOf } from "../support/invariants.ts";
+import type { Incarnation } from "../support/lake-contents.ts";
+import type { ReadingsDatabase } from "../support/readings.ts";
+import type { LogLine } from "../support/run-in-process.ts";
+import { openSite, type Site, type Tally } from "./campaign.ts";
+
+/** Columns of a table of the sensor, whatever its key. */
+export const VALUES =
+  "timestamp TEXT, sensor_id TEXT, location TEXT, temperature REAL, anomaly_flag INTEGER, synced INTEGER DEFAULT 0";
+export const WITH_AUTOINCREMENT = `id INTEGER PRIMARY KEY AUTOINCREMENT, ${VALUES}`;
+export const WITHOUT_AUTOINCREMENT = `id INTEGER PRIMARY KEY, ${VALUES}`;
+
+/** Those that rows are told apart by; others may come and go. */
+const COLUMNS = ["timestamp", "sensor_id", "temperature", "anomaly_flag"];
+
+/** Objects are small, so that the state remembers many positions. */
+export const ROWS_PER_OBJECT = 20;
+
+/** A site whose table the test makes itself, and of which it knows every row as it was. */
+export interface SourceSite {
+  readonly site: Site;
+  readonly db: ReadingsDatabase;
+  /** The name under which SQL finds the rowid. */
+  readonly rowid: string;
+  /** Appends rows, none of which was ever there before. */
+  insert(count: number, into?: ReadingsDatabase): void;
+  /** The rows as they are, as a version of the source for the checker. */
+  rows(from?: ReadingsDatabase): Incarnation["rows"];
+  /** Runs once; gives back the lines of the log. */
+  ship(): Promise<LogLine[]>;
+  /** Asserts I1 to I10; every row of every incarnation has to be there. */
+  check(incarnations: readonly Incarnation[]): Promise<void>;
+}
+
+export async function openSource(ddl: string, tally: Tally): Promise<SourceSite> {
+  const site = await openSite();
+  const { db } = site;
+  db.exec(`DROP TABLE readings; CREATE TABLE readings (${ddl})`);
+  const rowid = /\bid INTEGER PRIMARY KEY\b(?! DESC)/.test(ddl) ? "id" : "rowid";
+  let written = 0;
+  return {
+    site,
+    db,
+    rowid,
+    insert(count, into = db) {
+      const insert = into.prepare(
+        "INSERT INTO readings (timestamp, sensor_id, temperature, anomaly_flag) VALUES (?, ?, ?, 0)",
+      );
+      into.transaction(() => {
+        for (let row = 0; row < count; row++) {
+          written++;
+          const timestamp = new Date(Date.UTC(2026, 0, 1) + written * 250).toISOString();
+          insert.run(timestamp, `sensor-${written}`, written / 8);
+        }
+      })();
+    },
+    rows: (from = db) => rowsOf(from, "readings", rowid, COLUMNS),
+    async ship() {
+      const { code, printed } = await site.ship({ "max-batch-size": ROWS_PER_OBJECT });
+      await site.observer.look();
+      expect(code, printed).toBe(0);
+      return linesOf(printed);
+    },
+    async check(incarnations) {
+      const table = { name: "readings", rowidName: rowid, columns: COLUMNS, incarnations };
+      const findings = await site.check([table]);
+      expect(findings.rows).toBeGreaterThan(0);
+      tally.add(findings);
+    },
+  };
+}
+
+export function linesOf(printed: string): LogLine[] {
+  return printed
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line));
+}
+
+/** Which generations have begun, and behind which row. */
+export function generationsIn(lines: readonly LogLine[]) {
+  return lines
+    .filter(({ msg }) => msg.includes("was replaced ("))
+    .map(({ generation, resumeAfter }) => ({ generation, resumeAfter }));
+}
+
+/** One table over time: rows that were there once, as they were first. */
+export function everSeen(...versions: readonly Incarnation["rows"][]): Incarnation["rows"] {
+  const seen = new Map<bigint, string[][]>();
+  for (const version of versions)
+    for (const [rowid, values] of version) if (!seen.has(rowid)) seen.set(rowid, values as string[][]);
+  return seen;
+}

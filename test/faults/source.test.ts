@@ -1,0 +1,199 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { openForTest } from "../support/readings.ts";
+import { tallyScenario } from "./campaign.ts";
+import {
+  everSeen,
+  generationsIn,
+  openSource,
+  type SourceSite,
+  VALUES,
+  WITH_AUTOINCREMENT,
+  WITHOUT_AUTOINCREMENT,
+} from "./source-site.ts";
+
+const tally = tallyScenario("4 the source");
+
+interface Hazard {
+  /** Columns of the table. */
+  readonly ddl: string;
+  /** What happens once 100 rows are shipped, and before 10 more come. */
+  readonly happens: (source: SourceSite) => void;
+}
+
+/** The same rows go on: each is shipped once, in generation 1. */
+const CONTINUES: Readonly<Record<string, Hazard>> = {
+  "retention deletes behind the cursor": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("DELETE FROM readings WHERE id < 95"),
+  },
+  "retention deletes behind the cursor, without AUTOINCREMENT": {
+    ddl: WITHOUT_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("DELETE FROM readings WHERE id < 100"),
+  },
+  "retention empties the table": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("DELETE FROM readings"),
+  },
+  "the largest rowid is deleted, with AUTOINCREMENT": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("DELETE FROM readings WHERE id = 100"),
+  },
+  "shipped rows are updated": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("UPDATE readings SET temperature = temperature + 1, synced = 1"),
+  },
+  "VACUUM with an INTEGER PRIMARY KEY": {
+    ddl: WITHOUT_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("DELETE FROM readings WHERE id < 50; VACUUM"),
+  },
+  "a column is added": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("ALTER TABLE readings ADD COLUMN humidity REAL DEFAULT 40.5"),
+  },
+  "a column is dropped": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("ALTER TABLE readings DROP COLUMN location"),
+  },
+  "a column is renamed": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("ALTER TABLE readings RENAME COLUMN location TO place"),
+  },
+  "a column is retyped": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => {
+      db.exec(`CREATE TABLE made (${WITH_AUTOINCREMENT.replace("location TEXT", "location BLOB")});
+        INSERT INTO made SELECT * FROM readings; DROP TABLE readings; ALTER TABLE made RENAME TO readings`);
+    },
+  },
+  "the journal mode changes": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => expect(db.pragma("journal_mode = DELETE", { simple: true })).toBe("delete"),
+  },
+};
+
+describe("a source whose rows go on", () => {
+  test.each(Object.entries(CONTINUES))("%s: each row is shipped once", async (_, { ddl, happens }) => {
+    const source = await openSource(ddl, tally);
+    source.insert(100);
+    expect(generationsIn(await source.ship())).toEqual([]);
+    const before = source.rows();
+    happens(source);
+    source.insert(10);
+    expect(generationsIn(await source.ship())).toEqual([]);
+    const rows = everSeen(before, source.rows());
+    expect(rows.size).toBe(110);
+    await source.check([{ sinceGeneration: 1, rows }]);
+  });
+});
+
+interface Replacement extends Hazard {
+  /** Behind which row the second generation begins. */
+  readonly resumeAfter: number | null;
+}
+
+/** Other rows have taken the rowids: a second generation has them all, and some of the first again. */
+const REPLACED: Readonly<Record<string, Replacement>> = {
+  "the largest rowid is given again, without AUTOINCREMENT": {
+    ddl: WITHOUT_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("DELETE FROM readings WHERE id >= 95"),
+    resumeAfter: 80,
+  },
+  "the table is dropped and made again, shorter": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db, insert }) => {
+      db.exec(`DROP TABLE readings; CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+      insert(30);
+    },
+    resumeAfter: null,
+  },
+  "the table is dropped and made again, already longer than the cursor": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db, insert }) => {
+      db.exec(`DROP TABLE readings; CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+      insert(150);
+    },
+    resumeAfter: null,
+  },
+  "the table is dropped and made again with other columns": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db, insert }) => {
+      const ddl = WITH_AUTOINCREMENT.replace("location TEXT", "altitude REAL, place TEXT");
+      db.exec(`DROP TABLE readings; CREATE TABLE readings (${ddl})`);
+      insert(120);
+    },
+    resumeAfter: null,
+  },
+  "an older back-up is restored, and goes on differently": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db, insert }) => {
+      db.exec(
+        "DELETE FROM readings WHERE id > 70; UPDATE sqlite_sequence SET seq = 70 WHERE name = 'readings'",
+      );
+      insert(60);
+    },
+    resumeAfter: 60,
+  },
+  "VACUUM without an INTEGER PRIMARY KEY, where rows were deleted": {
+    ddl: VALUES,
+    happens: ({ db }) => db.exec("DELETE FROM readings WHERE rowid < 30; VACUUM"),
+    resumeAfter: null,
+  },
+  "VACUUM without an INTEGER PRIMARY KEY, and as many rows again": {
+    ddl: VALUES,
+    happens: ({ db, insert }) => {
+      db.exec("DELETE FROM readings WHERE rowid BETWEEN 30 AND 40; VACUUM");
+      insert(40);
+    },
+    resumeAfter: 20,
+  },
+};
+
+describe("a source whose rowids begin again", () => {
+  test.each(Object.entries(REPLACED))(
+    "%s: no row is lost, and a new generation is said",
+    async (_, { ddl, happens, resumeAfter }) => {
+      const source = await openSource(ddl, tally);
+      source.insert(100);
+      await source.ship();
+      const before = source.rows();
+      happens(source);
+      source.insert(10);
+      expect(generationsIn(await source.ship())).toEqual([{ generation: 2, resumeAfter }]);
+      const incarnations = [
+        { sinceGeneration: 1, rows: before },
+        { sinceGeneration: 2, rows: source.rows() },
+      ];
+      await source.check(incarnations);
+    },
+  );
+});
+
+describe("a database file replaced between two runs", () => {
+  test.each<[how: string, replace: (made: string, database: string) => void]>([
+    ["by rename", (made, database) => renameSync(made, database)],
+    ["in place", (made, database) => writeFileSync(database, readFileSync(made))],
+  ])("%s: a new generation has all rows of the new one", async (_, replace) => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { site } = source;
+    source.insert(100);
+    await source.ship();
+    const before = source.rows();
+    source.db.close();
+    const made = join(site.folder, "made.db");
+    const other = openForTest(made);
+    other.pragma("journal_mode = WAL");
+    other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+    source.insert(140, other);
+    other.close();
+    for (const suffix of ["-wal", "-shm"]) rmSync(site.database + suffix, { force: true });
+    replace(made, site.database);
+    expect(generationsIn(await source.ship())).toEqual([{ generation: 2, resumeAfter: null }]);
+    const now = openForTest(site.database);
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows(now) },
+    ]);
+  });
+});

@@ -1,0 +1,347 @@
+import { cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { stateDocument } from "../../src/cli/state-report.ts";
+import type { UploaderError } from "../../src/core/errors.ts";
+import { duckdb } from "../support/lake-reader.ts";
+import { createManualClock } from "../support/manual-clock.ts";
+import { appendReadings, openReadings } from "../support/readings.ts";
+import {
+  type LogLine,
+  type RunningInProcess,
+  startInProcess,
+  uploadOnce,
+} from "../support/run-in-process.ts";
+import { openS3Lake } from "../support/s3-lake.ts";
+import { suiteFor } from "../support/s3-servers.ts";
+import { suiteWith } from "../support/suite-with.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+import { runProgram, startProgram } from "../support/uploader-process.ts";
+import { expectEveryRowOnce } from "../support/whole-lake.ts";
+import { IS_FULL, NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
+
+const LOOK_EVERY_MS = 60_000;
+const INTERVAL_MS = 10_000;
+const RACES = IS_FULL ? 300 : 20;
+const PROCESS_RACES = IS_FULL ? 30 : 3;
+
+const tally = tallyScenario("5 two of everything");
+
+/** Another uploader of the same site, in the test's process, which follows its own clock. */
+interface Other {
+  readonly running: RunningInProcess;
+  readonly stateDir: string;
+  /** Moves its clock on, and waits for the cycle and the deliveries that follow from it. */
+  pass(milliseconds: number): Promise<void>;
+  refusal(): LogLine | undefined;
+  /** Lets time pass until it has ended by itself. */
+  end(): Promise<0 | 1>;
+}
+
+function flagsOf(site: Site, stateDir: string): Record<string, string> {
+  const lake = join(site.folder, "lake");
+  return {
+    sqlite: site.database,
+    table: "readings",
+    "node-id": NODE,
+    directory: lake,
+    "state-dir": stateDir,
+  };
+}
+
+async function startOther(site: Site, stateDir: string): Promise<Other> {
+  const clock = createManualClock(Date.now());
+  const argv = { ...flagsOf(site, stateDir), interval: String(INTERVAL_MS / 1000) };
+  const running = startInProcess({ argv, cwd: site.folder, clock, sleep: clock.sleep });
+  // The loop and both lanes wait.
+  const isQuiet = () => clock.waits() === 3;
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  running.finished.then(over, over);
+  await until("its first cycle is over", isQuiet);
+  return {
+    running,
+    stateDir,
+    async pass(milliseconds) {
+      for (let passed = 0; passed < milliseconds; passed += INTERVAL_MS) {
+        clock.advance(INTERVAL_MS);
+        await until("the cycle is over", () => isOver || isQuiet());
+      }
+    },
+    async end() {
+      await until("it has ended", () => {
+        clock.advance(250);
+        return isOver;
+      });
+      return running.finished;
+    },
+    refusal: () => running.log.find(({ err }) => err?.code === "OWNED_BY_ANOTHER"),
+  };
+}
+
+/** Rows that are in the lake more than once, and what their columns say of them. */
+async function rowsThatCameTwice(site: Site) {
+  const paths = site.place.objects().map(({ path }) => `'${path}'`);
+  return duckdb(
+    `SELECT _rowid AS rowid, _node_id AS node, count(*)::INT AS times, count(DISTINCT _generation)::INT AS generations,
+       count(DISTINCT _extracted_at)::INT AS extractions
+     FROM read_parquet([${paths.join(", ")}], hive_partitioning = false, filename = true)
+     GROUP BY ALL HAVING count(*) > 1 ORDER BY rowid`,
+  );
+}
+
+async function expectEachRowIsThere(site: Site): Promise<void> {
+  const paths = site.place.objects().map(({ path }) => `'${path}'`);
+  const [found] = await duckdb(
+    `SELECT count(DISTINCT _rowid)::INT AS rows FROM read_parquet([${paths.join(", ")}], hive_partitioning = false)`,
+  );
+  expect(found?.rows).toBe(site.db.prepare("SELECT count(*) FROM readings").pluck().get());
+}
+
+test("of two uploaders that start together on one state folder one works, and the other says who does", async () => {
+  for (let race = 0; race < PROCESS_RACES; race++) {
+    const site = await openSite();
+    appendReadings(site.db, 100);
+    const both = [1, 2].map(() => site.start(["--interval", "0.1"]));
+    const loser = await Promise.race(both.map((each) => each.finished));
+    const [winner] = both.filter(({ process }) => process.exitCode === null);
+    expect(loser).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /Another uploader works on the state folder .*: (process \d+|it has not said)/,
+      ),
+    });
+    await winner?.untilOutput(/"msg":"delivered"/);
+    winner?.process.kill("SIGTERM");
+    expect(await winner?.finished).toMatchObject({ code: 0, stderr: "" });
+    tally.add(await site.check());
+  }
+});
+
+suiteFor("versitygw", "one node id, two state folders", (server) => {
+  test("one after the other: the second ships nothing and says why", async () => {
+    const site = await openSite({ server: server() });
+    appendReadings(site.db, 100);
+    expect(await site.run(["--once"])).toMatchObject({ code: 0 });
+    appendReadings(site.db, 20);
+    const second = await site.run(["--once", "--state-dir", "second"]);
+    expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining("another state ships it") });
+    expect(site.place.objects()).toHaveLength(1);
+    tally.add(await site.check());
+  });
+
+  test("at the same moment, two machines: one ships everything, the other nothing", async () => {
+    for (let race = 0; race < PROCESS_RACES; race++) {
+      const site = await openSite({ server: server() });
+      appendReadings(site.db, 100);
+      const runs = await Promise.all([
+        site.run(["--once"]),
+        site.run(["--once", "--state-dir", join(site.folder, "second")]),
+      ]);
+      expect(runs.map(({ code }) => code).sort()).toEqual([0, 1]);
+      const loser = runs.find(({ code }) => code === 1);
+      expect(loser?.stderr).toContain("another state ships it");
+      if (runs[0].code === 1) {
+        // What the checker looks at is the folder of the one that ships.
+        rmSync(site.stateDir, { recursive: true });
+        cpSync(join(site.folder, "second"), site.stateDir, { recursive: true });
+      }
+      tally.add(await site.check());
+    }
+  });
+
+  test(`at the same moment, ${RACES} times: always one of them, and never a row of the other`, async () => {
+    const folder = temporaryFolder();
+    const database = join(folder, "sensor.db");
+    appendReadings(openReadings(database), 30);
+    const lake = await openS3Lake(server());
+    for (const [name, value] of Object.entries(lake.environment)) vi.stubEnv(name, value);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    for (let race = 0; race < RACES; race++) {
+      const node = `press-${race}`;
+      const results = await Promise.allSettled(
+        ["a", "b", "c"].map((name) => {
+          const argv = { sqlite: database, "node-id": node, "state-dir": `${race}-${name}` };
+          return uploadOnce({ argv, env: lake.environment, cwd: folder });
+        }),
+      );
+      const outcomes = results.map((result) =>
+        result.status === "fulfilled" ? result.value : (result.reason as UploaderError).code,
+      );
+      expect(outcomes.sort()).toEqual([0, "OWNED_BY_ANOTHER", "OWNED_BY_ANOTHER"]);
+      const ours = lake.objects().filter(({ name }) => name.node === node);
+      await expectEveryRowOnce(ours, { database });
+    }
+  }, 600_000);
+});
+
+test("a state folder that is copied while its uploader runs: the older one stops, at its next look", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 100);
+  const older = await startOther(site, join(site.folder, "older"));
+  cpSync(older.stateDir, site.stateDir, { recursive: true });
+  // What the copy was begun with is delivered before it starts; it finds it there.
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  await older.pass(LOOK_EVERY_MS);
+  appendReadings(site.db, 40);
+  await older.pass(INTERVAL_MS);
+  expect(await older.end()).toBe(1);
+  expect(older.refusal()).toMatchObject({
+    level: 50,
+    err: { message: expect.stringContaining("a copy of this state has taken it over") },
+  });
+  expect(stateDocument(older.stateDir).sources[0]?.waiting.rows, "extracted, and kept").toBe(40);
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  tally.add(await site.check());
+});
+
+test("what two copies ship in the minute between two looks comes twice, no more, and the columns show it", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 100);
+  const older = await startOther(site, join(site.folder, "older"));
+  cpSync(older.stateDir, site.stateDir, { recursive: true });
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  appendReadings(site.db, 30);
+  await older.pass(INTERVAL_MS);
+  appendReadings(site.db, 20);
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  await older.pass(LOOK_EVERY_MS);
+  appendReadings(site.db, 50);
+  await older.pass(INTERVAL_MS);
+  expect(await older.end()).toBe(1);
+  expect(older.refusal()).toBeDefined();
+  expect(await site.ship()).toMatchObject({ code: 0 });
+
+  // What was read in that minute, and nothing of what came later.
+  const twice = await rowsThatCameTwice(site);
+  expect(twice.map(({ rowid }) => Number(rowid))).toEqual(
+    Array.from({ length: 50 }, (_, index) => 101 + index),
+  );
+  for (const row of twice)
+    expect(row).toMatchObject({ node: NODE, times: 2, generations: 1, extractions: 2 });
+  const numbered = site.place.objects().filter(({ name }) => name.sequence === 2);
+  expect(numbered, "two objects have one number").toHaveLength(2);
+  await expectEachRowIsThere(site);
+});
+
+test("a state that is restored from a back-up of yesterday is refused, and the way out loses and doubles nothing", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 50);
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  const backup = join(site.folder, "backup");
+  cpSync(site.stateDir, backup, { recursive: true });
+  appendReadings(site.db, 50);
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  restore(site, backup);
+  appendReadings(site.db, 10);
+  const refused = await site.ship();
+  expect(refused).toMatchObject({ code: 1, printed: expect.stringContaining("a copy of this state") });
+  await rebuild(site);
+  tally.add(await site.check());
+});
+
+test("so is one whose back-up was made while the uploader ran that went on delivering", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 50);
+  const lost = await startOther(site, join(site.folder, "lost"));
+  const backup = join(site.folder, "backup");
+  cpSync(lost.stateDir, backup, { recursive: true });
+  for (let minute = 0; minute < 2; minute++) {
+    await lost.pass(LOOK_EVERY_MS);
+    appendReadings(site.db, 25);
+    await lost.pass(INTERVAL_MS);
+  }
+  expect(await lost.running.stop()).toBe(0);
+  expect(site.place.objects()).toHaveLength(3);
+  restore(site, backup);
+  appendReadings(site.db, 10);
+  expect(await site.ship()).toMatchObject({
+    code: 1,
+    printed: expect.stringContaining("a copy of this state"),
+  });
+  expect(site.place.objects()).toHaveLength(3);
+  await rebuild(site);
+  tally.add(await site.check());
+});
+
+const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+suiteWith(existsSync(FAKETIME) ? null : "faketime is not installed", "an uploader that stands still", () => {
+  test("for minutes, while another takes its source over, ships nothing when it goes on", async () => {
+    const site = await openSite();
+    const offset = join(site.folder, "offset");
+    writeFileSync(offset, "+0\n");
+    appendReadings(site.db, 50);
+    const first = join(site.folder, "first");
+    const standing = site.start(["--interval", "0.1", "--state-dir", first], {
+      LD_PRELOAD: FAKETIME,
+      FAKETIME_TIMESTAMP_FILE: offset,
+      FAKETIME_NO_CACHE: "1",
+      FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    });
+    await standing.untilOutput(/"msg":"delivered"/);
+    standing.process.kill("SIGSTOP");
+    await rebuild(site);
+    appendReadings(site.db, 30);
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    appendReadings(site.db, 20);
+    writeFileSync(offset, "+5m\n");
+    standing.process.kill("SIGCONT");
+    const finished = await standing.finished;
+    expect(finished.code).toBe(1);
+    expect(finished.stdout).toContain("another state ships it");
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    tally.add(await site.check());
+  });
+});
+
+test("an uploader that stands still for less than a minute may ship rows twice, told apart by their generation", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 50);
+  const standing = await startOther(site, join(site.folder, "first"));
+  await rebuild(site);
+  appendReadings(site.db, 30);
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  await standing.pass(INTERVAL_MS);
+  await standing.pass(LOOK_EVERY_MS);
+  appendReadings(site.db, 20);
+  await standing.pass(INTERVAL_MS);
+  expect(await standing.end()).toBe(1);
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  const twice = await rowsThatCameTwice(site);
+  expect(twice).toHaveLength(30);
+  for (const row of twice) expect(row).toMatchObject({ times: 2, generations: 2 });
+  await expectEachRowIsThere(site);
+});
+
+test("a state folder in use cannot be rebuilt, also while its uploader stands still", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 10);
+  const standing = site.start(["--interval", "0.1"]);
+  await standing.untilOutput(/"msg":"delivered"/);
+  standing.process.kill("SIGSTOP");
+  const flags = Object.entries(flagsOf(site, site.stateDir)).flatMap(([name, value]) => [`--${name}`, value]);
+  const refused = await runProgram("uploader", ["state", "rebuild", "--yes", ...flags], { cwd: site.folder });
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`process ${standing.process.pid} on `),
+  });
+  standing.process.kill("SIGCONT");
+  standing.process.kill("SIGTERM");
+  expect(await standing.finished).toMatchObject({ code: 0 });
+  tally.add(await site.check());
+});
+
+function restore(site: Site, backup: string): void {
+  rmSync(site.stateDir, { recursive: true, force: true });
+  cpSync(backup, site.stateDir, { recursive: true });
+}
+
+async function rebuild(site: Site): Promise<void> {
+  const flags = Object.entries(flagsOf(site, site.stateDir)).flatMap(([name, value]) => [`--${name}`, value]);
+  const done = startProgram("uploader", ["state", "rebuild", "--yes", ...flags], { cwd: site.folder });
+  expect(await done.finished).toMatchObject({ code: 0, stderr: "" });
+}

@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { systemClock } from "../src/core/clock.ts";
+import { beginGeneration } from "../src/outbox/extractions.ts";
+import { openSource } from "../src/outbox/sources.ts";
+import { createStateFolders, openState } from "../src/outbox/state.ts";
+import { createOwnership } from "../src/ownership.ts";
+import { createDirectorySink } from "../src/sink/directory.ts";
+import type { Sink } from "../src/sink/sink.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+
+const BUCKETS = { raw: "raw", schematized: "schematized", aggregated: "aggregated", emergency: "emergency" };
+
+test("two lanes that ask at once own the source together, at the first claim and in a new generation", async () => {
+  const folder = temporaryFolder();
+  const state = openState(createStateFolders(join(folder, "state")), systemClock.now());
+  const source = openSource(state, "edge", "readings", { place: "directory lake", buckets: BUCKETS });
+  const sink = answeringLate(createDirectorySink({ directory: join(folder, "lake") }));
+  const ownership = createOwnership({ state, sink, clock: systemClock });
+  const both = () => Promise.all([ownership.ensure(source), ownership.ensure(source)]);
+
+  await expect(both()).resolves.toBeDefined();
+  beginGeneration(state, source, null);
+  await expect(both()).resolves.toBeDefined();
+  state.close();
+});
+
+/** As a network does: each answer comes in a later turn of the event loop. */
+function answeringLate(sink: Sink): Sink {
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  return {
+    ...sink,
+    async readMarker(bucket, key) {
+      const marker = await sink.readMarker(bucket, key);
+      await turn();
+      return marker;
+    },
+    async writeMarker(...given) {
+      await turn();
+      return sink.writeMarker(...given);
+    },
+  };
+}

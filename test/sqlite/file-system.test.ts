@@ -1,0 +1,88 @@
+import { join } from "node:path";
+import { describe, expect, it, test } from "vitest";
+import { type FileSystem, networkFileSystem, readFileSystem } from "../../src/sqlite/file-system.ts";
+import { openReadings } from "../support/readings.ts";
+import { type LogLine, uploadOnce } from "../support/run-in-process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const FUSE = 0x65735546n;
+
+describe("networkFileSystem", () => {
+  it.each<[bigint, string | null, string]>([
+    [0x6969n, null, "NFS"],
+    [0xff534d42n, null, "CIFS"],
+    [0xfe534d42n, null, "SMB2"],
+    [0x517bn, null, "SMB"],
+    [0x01021997n, null, "9p"],
+    [0x00c36400n, null, "Ceph"],
+    [0x786f4256n, null, "VirtualBox shared folder"],
+    [FUSE, "virtiofs", "virtiofs"],
+    [FUSE, "fakeowner", "fakeowner"],
+    [FUSE, "fuse.grpcfuse", "fuse.grpcfuse"],
+    [FUSE, "fuse.sshfs", "fuse.sshfs"],
+    [FUSE, "fuse.rclone", "fuse.rclone"],
+    [FUSE, "fuse.glusterfs", "fuse.glusterfs"],
+  ])("knows 0x%s of mount type %s as %s", (type, mountType, name) => {
+    expect(networkFileSystem({ type, mountType })).toBe(name);
+  });
+
+  it.each<[string, FileSystem]>([
+    ["ext4", { type: 0xef53n, mountType: null }],
+    ["xfs", { type: 0x58465342n, mountType: null }],
+    ["btrfs", { type: 0x9123683en, mountType: null }],
+    ["tmpfs", { type: 0x01021994n, mountType: null }],
+    ["overlayfs", { type: 0x794c7630n, mountType: null }],
+    ["zfs", { type: 0x2fc12fc1n, mountType: null }],
+    ["NTFS by FUSE", { type: FUSE, mountType: "fuseblk" }],
+    ["FUSE of an unknown kind", { type: FUSE, mountType: null }],
+    ["fuse-overlayfs", { type: FUSE, mountType: "fuse.fuse-overlayfs" }],
+  ])("takes %s for one of this machine", (_, found) => {
+    expect(networkFileSystem(found)).toBeNull();
+  });
+});
+
+describe("readFileSystem", () => {
+  it("answers for a file, its folder, and one that is not there yet with the same", () => {
+    const folder = temporaryFolder();
+    const found = readFileSystem(folder);
+    expect(found === null).toBe(process.platform !== "linux");
+    expect(readFileSystem(join(folder, "not", "there", "yet"))).toEqual(found);
+  });
+});
+
+describe("an uploader", () => {
+  const NFS: FileSystem = { type: 0x6969n, mountType: null };
+  const LOCAL: FileSystem = { type: 0xef53n, mountType: null };
+
+  test.each([
+    ["a database", "sensor.db", /The database, .*sensor\.db, is on a network or shared file system \(NFS\)/],
+    ["control tables", "control.db", /The database with the control tables, .*control\.db, is on a network/],
+    ["a state folder", "state", /The state folder, .*state, is on a network/],
+  ])("refuses %s on a network file system, and takes it when told to", async (_, name, message) => {
+    const folder = temporaryFolder();
+    openReadings(join(folder, "sensor.db"));
+    const lines: LogLine[] = [];
+    const upload = (more: Readonly<Record<string, unknown>>) =>
+      uploadOnce({
+        cwd: folder,
+        argv: {
+          sqlite: "sensor.db",
+          "pipeline-db": "control.db",
+          directory: "lake",
+          "state-dir": "state",
+          ...more,
+        },
+        readFileSystem: (path) => (path === join(folder, name) ? NFS : LOCAL),
+        onLog: (line) => lines.push(line),
+      });
+    await expect(upload({})).rejects.toMatchObject({
+      code: "NETWORK_FILE_SYSTEM",
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(/--allow-network-filesystem/),
+    });
+    expect(await upload({ "allow-network-filesystem": true })).toBe(0);
+    expect(lines.filter(({ level }) => level === 40).map(({ msg }) => msg)).toContainEqual(
+      expect.stringMatching(message),
+    );
+  });
+});
