@@ -117,7 +117,7 @@ async function report(): Promise<void> {
   await verify(objects);
   title("pipeline-manager history");
   console.log(run("pipeline-manager", ["--config", CONFIG, "history"]));
-  title("pipeline-manager stats");
+  title("pipeline-manager stats: by the type in effect; in emergency most objects go to the raw bucket");
   console.log(run("pipeline-manager", ["--config", CONFIG, "stats"]));
   console.log(`\nEverything is in ${relative(process.cwd(), FOLDER) || FOLDER}; the next run begins anew.`);
 }

@@ -22,7 +22,7 @@ if [ -z "${npm_config_nodedir:-}" ] && [ -f "$node_prefix/include/node/node.h" ]
 fi
 
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  echo "Installing dependencies …"
+  echo "Installing dependencies (one or two minutes, the first time) …"
   npm ci --no-audit --no-fund --loglevel=error
 fi
 npm run --silent build

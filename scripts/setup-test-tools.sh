@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs the S3 servers that the tests start, into ${UPLOADER_TEST_CACHE:-~/.cache/databricks-uploader}:
-# bin/versitygw by Go, and venv-moto/bin/moto_server by Python. What is there already is left alone.
-# A server that cannot be installed is no failure: the reason is kept in {server}.missing there, and the
-# suites that need it name it.
+# Installs what the tests run beside the project, into ${UPLOADER_TEST_CACHE:-~/.cache/databricks-uploader}: the S3
+# servers bin/versitygw (by Go) and venv-moto/bin/moto_server (by Python), pyarrow in venv-pyarrow; and from
+# Debian's packages fiu-run and faketime. What is there already is left alone.
+# What cannot be installed is no failure: the reason is kept in {tool}.missing there, and the suites that need it
+# name it.
 set -euo pipefail
 
 # The first release whose conditional writes are atomic (versity/versitygw#2288).
@@ -15,6 +16,8 @@ mkdir -p "$cache/bin"
 main() {
   install versitygw install_versitygw
   install moto install_moto
+  install pyarrow install_pyarrow
+  install fault-tools install_fault_tools
 }
 
 # Runs an installer, whose last line of output says why it failed.
@@ -50,6 +53,21 @@ install_moto() {
   rm -rf "$venv"
   python3 -m venv "$venv" &&
     "$venv/bin/pip" install --quiet --disable-pip-version-check "moto[server]==$MOTO_SERIES.*"
+}
+
+install_pyarrow() {
+  local venv="$cache/venv-pyarrow"
+  if [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pyarrow'; then return; fi
+  command -v python3 >/dev/null || { echo "Python 3 is not installed"; return 1; }
+  rm -rf "$venv"
+  python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check 'pyarrow==25.*'
+}
+
+install_fault_tools() {
+  if command -v fiu-run >/dev/null && command -v faketime >/dev/null; then return; fi
+  command -v apt-get >/dev/null || { echo "fiu-run and faketime are not installed, and there is no apt-get"; return 1; }
+  [ "$(id -u)" = 0 ] || { echo "fiu-utils and faketime need root to be installed"; return 1; }
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq fiu-utils faketime
 }
 
 installed_moto() {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs all of them: lint, types, build, unit, property, contract, end to end.
-# Needs Node.js and npm; the S3 suites also Go (versitygw) and Python (moto). Its last lines name each suite
-# that did not run and why, which with CI=true is a failure, and count the tests.
+# Installs what the tests need and runs all of them: lint, types, build, the audit of the production dependencies,
+# unit, property, contract, end to end, faults. Needs Node.js and npm; the S3 suites also Go (versitygw) and Python
+# (moto). Its last lines name each suite that did not run and why, which with CI=true is a failure, and count the
+# tests.
 # Arguments go to vitest, as in `scripts/test.sh test/sink`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +19,7 @@ main() {
   step lint npm run --silent lint
   step typecheck npm run --silent typecheck
   export UPLOADER_TEST_SKIPPED="$work/skipped"
+  UPLOADER_NOT_ASKED="$work/not-asked" step audit ./scripts/audit.sh
   step tests npx vitest run --reporter=default --reporter=json --outputFile.json="$work/results.json" "$@"
   summarise
 }
@@ -31,6 +33,7 @@ step() {
 
 summarise() {
   printf '\n'
+  if [ -s "$work/not-asked" ]; then sed 's/^/did not run: /' "$work/not-asked"; fi
   if [ -s "$UPLOADER_TEST_SKIPPED" ]; then
     sort -u "$UPLOADER_TEST_SKIPPED" | sed 's/^/did not run: /'
     if [ "${CI:-}" = true ]; then failed_steps+=("suites that did not run"); fi

@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startVitest } from "vitest/node";
+
+/**
+ * `npm run soak -- --minutes 30 [--seed N]`: a sensor that writes 5,000 rows a second and deletes old ones, an
+ * uploader that is killed again and again, a network that fails, and a pipeline type that changes, all at once; at the
+ * end the checker of the fault campaign looks at every row. test/faults/soak.ts is what it does.
+ */
+const { values } = parseArgs({
+  options: { minutes: { type: "string", default: "30" }, seed: { type: "string" } },
+});
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) {
+  process.stderr.write(`--minutes takes a number above 0, not ${values.minutes}.\n`);
+  process.exit(2);
+}
+
+process.env.SOAK_MINUTES = String(minutes);
+if (values.seed !== undefined) process.env.TEST_SEED = values.seed;
+const vitest = await startVitest("test", [], {
+  root: join(import.meta.dirname, ".."),
+  config: false,
+  watch: false,
+  include: ["test/faults/soak.ts"],
+  globalSetup: ["test/support/build.ts"],
+  testTimeout: 0,
+  hookTimeout: 120_000,
+  // The checker has every row of an episode in memory.
+  execArgv: ["--max-old-space-size=8192"],
+});
+await vitest.close();
