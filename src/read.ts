@@ -9,6 +9,7 @@ import type {
   SqlValue,
 } from "./core/types.ts";
 import type { ColumnBatch } from "./encode/column-batch.ts";
+import { readColumnar } from "./encode/read-columnar.ts";
 import { readColumns } from "./encode/read-columns.ts";
 import { omittedValue } from "./encode/rescue.ts";
 import { MAX_ROW_BYTES } from "./encode/row-limit.ts";
@@ -22,6 +23,7 @@ import { inspectTable, isSameSchema } from "./source/inspect.ts";
 import { createInvalidTextTest, readInvalidText } from "./source/invalid-text.ts";
 import { type OversizedValue, withoutOversized } from "./source/oversized.ts";
 import { type CountedRange, largestRowid, nextRange, nextUncoveredRange } from "./source/range.ts";
+import { hasColumnar } from "./sqlite/columnar-extension.ts";
 import { quoteName } from "./sqlite/names.ts";
 import { type Connection, describeSqliteError } from "./sqlite/open.ts";
 
@@ -252,18 +254,21 @@ function readRoute(
   range: CountedRange,
   { omitted, onHazard }: Oversized,
 ) {
-  const statement = statementFor(db, query);
-  const rows = statement.iterate({ ...query.parameters, first: range.first, last: range.last });
-  return readColumns(rows as Iterable<SqlValue[]>, {
+  const parameters = { ...query.parameters, first: range.first, last: range.last };
+  const options = {
     columns: query.columns,
     rowwise: query.rowwise,
     maxRows: range.rows,
     maxBytes: MAX_READ_BYTES,
     mayBeInvalid: createInvalidTextTest(db),
-    readInvalidText: (rowid, column) => readInvalidText(db, schema, rowid, column),
+    readInvalidText: (rowid: bigint, column: string) => readInvalidText(db, schema, rowid, column),
     omitted: omitted.map(({ column, type, bytes }) => [column, omittedValue(type, bytes)] as const),
-    onOmitted: (rowid, column, bytes) => onHazard({ kind: "omitted", rowid, column, bytes }),
-  });
+    onOmitted: (rowid: bigint | null, column: string, bytes: number) =>
+      onHazard({ kind: "omitted", rowid, column, bytes }),
+  };
+  const isNative = hasColumnar(db) && omitted.length === 0;
+  const read = isNative ? readColumnar(db, { sql: query.sql, parameters }, options) : null;
+  return read ?? readColumns(statementFor(db, query).iterate(parameters) as Iterable<SqlValue[]>, options);
 }
 
 /** Statements live as long as the query they are for. */

@@ -20,6 +20,7 @@ import { discoverTables } from "./source/discover.ts";
 import { describeHazard } from "./source/hazards.ts";
 import { inspectTable } from "./source/inspect.ts";
 import { estimateRows } from "./source/range.ts";
+import { loadColumnarExtension } from "./sqlite/columnar-extension.ts";
 import { noteFile } from "./sqlite/file-identity.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import { registerFunctions } from "./sqlite/functions.ts";
@@ -155,6 +156,7 @@ export function openSourceDatabase(path: string): Connection {
   const db = openDatabase(path, { mode: "read" });
   db.defaultSafeIntegers(true);
   registerFunctions(db);
+  loadColumnarExtension(db);
   return db;
 }
 

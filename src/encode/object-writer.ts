@@ -11,6 +11,7 @@ import {
 import { failpoint } from "../core/failpoints.ts";
 import { arrowSchema, encodeIpc } from "./arrow.ts";
 import type { ColumnBatch, ColumnSpec } from "./column-batch.ts";
+import { repeats } from "./repetition.ts";
 
 export type ParquetCompression = "snappy" | "zstd" | "gzip" | "none";
 
@@ -87,17 +88,23 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
   /** The row group that is on its way into the file. */
   let writing: Promise<void> = Promise.resolve();
 
-  const pump = copyToFile(readable, writerProperties(options), (chunk) => {
-    hash.update(chunk);
-    writtenBytes += chunk.byteLength;
-    encodedIpcBytes += pendingBytes;
-    pendingBytes = 0;
-    if (encodedIpcBytes > 0) ratio = writtenBytes / encodedIpcBytes;
-    writing = writeAll(file, chunk);
-    return writing;
-  });
-  // A failure is met by whoever awaits the pump next; until then it is not unhandled.
-  pump.catch(() => {});
+  /** Runs from the first batch on, whose values decide how the columns are encoded. */
+  let pump: Promise<void> | null = null;
+
+  function startPump(first: ColumnBatch): Promise<void> {
+    const started = copyToFile(readable, writerProperties(options, first), (chunk) => {
+      hash.update(chunk);
+      writtenBytes += chunk.byteLength;
+      encodedIpcBytes += pendingBytes;
+      pendingBytes = 0;
+      if (encodedIpcBytes > 0) ratio = writtenBytes / encodedIpcBytes;
+      writing = writeAll(file, chunk);
+      return writing;
+    });
+    // A failure is met by whoever awaits the pump next; until then it is not unhandled.
+    started.catch(() => {});
+    return started;
+  }
 
   return {
     get rows() {
@@ -108,6 +115,7 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     },
     async append(batch) {
       if (batch.rows === 0) return;
+      pump ??= startPump(batch);
       const ipc = encodeIpc(schema, batch);
       rows += batch.rows;
       pendingBytes += ipc.byteLength;
@@ -116,6 +124,7 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
       await writing;
     },
     async close() {
+      if (pump === null) throw new Error("an object has at least one row");
       await batches.close();
       await pump;
       failpoint("before-file-sync");
@@ -126,7 +135,7 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     },
     async abort() {
       await batches.abort().catch(() => {});
-      await pump.catch(() => {});
+      await pump?.catch(() => {});
       await file.close();
     },
   };
@@ -160,17 +169,16 @@ async function writeAll(file: ObjectFile, chunk: Uint8Array): Promise<void> {
   failpoint("after-write");
 }
 
-function writerProperties({ columns, compression, footer }: ObjectWriterOptions) {
+function writerProperties({ columns, compression, footer }: ObjectWriterOptions, first: ColumnBatch) {
   let builder = new WriterPropertiesBuilder()
     .setCompression(COMPRESSION[compression])
     .setStatisticsEnabled(EnabledStatistics.Chunk)
     .setMaxRowGroupSize(ROW_GROUP_ROWS)
     .setMaxRowGroupBytes(ROW_GROUP_BYTES)
     .setKeyValueMetadata(new Map(Object.entries(footer)));
-  for (const { name, type } of columns) {
-    // A dictionary costs time and space where values hardly repeat.
-    if (type === "double" || type === "timestamp" || name === "_rowid")
-      builder = builder.setColumnDictionaryEnabled(name, false);
+  for (const [index, column] of first.columns.entries()) {
+    const { name } = columns[index] as ColumnSpec;
+    if (!repeats(column, first.rows)) builder = builder.setColumnDictionaryEnabled(name, false);
   }
   return builder.build();
 }

@@ -18,6 +18,7 @@ import {
   readColumns,
 } from "./read-columns.ts";
 import { rescuedJson, rescuedText, rescuedValue } from "./rescue.ts";
+import { MAX_ROW_BYTES } from "./row-limit.ts";
 
 /** SQLite's most arguments of a function: https://sqlite.org/limits.html#max_function_arg */
 const MAX_ARGUMENTS = 1000;
@@ -27,15 +28,21 @@ const FIRST_ARGUMENTS = 3;
 /** What `columnar` says of a read that is left to TypeScript; neither ends the transaction. */
 const LEFT_TO_TYPESCRIPT: readonly string[] = ["SQLITE_MISMATCH", "SQLITE_TOOBIG"];
 
-export type ReadColumnarOptions = Omit<ReadColumnsOptions, "maxRows" | "mayBeInvalid">;
+/** A control character takes six characters in JSON, a byte of a blob two. */
+const LARGEST_JSON_GROWTH = 6;
+
+export type ReadColumnarOptions = Omit<
+  ReadColumnsOptions,
+  "maxRows" | "mayBeInvalid" | "omitted" | "onOmitted"
+>;
 
 /**
  * What `readColumns` makes of the rows of a query, byte for byte, in a fraction of the time: by the function
  * `columnar` of native/, which the connection has where `loadColumnarExtension` returned true.
  *
  * @param query with values for all of its parameters, `first` and `last` included
- * @returns null where this query, or what it selects, needs `readColumns`: with hundreds of parameters, more
- *   than a gigabyte, or text that is not valid Unicode in a column that is not of the source
+ * @returns null where this query, or what it selects, needs `readColumns`: with hundreds of parameters, a row
+ *   that may be too large, or text that is not valid Unicode in a column that is not of the source
  */
 export function readColumnar(
   db: Connection,
@@ -58,7 +65,10 @@ export function readColumnar(
   }
   if (blob === null) return readColumns([], { ...options, maxRows: 0, mayBeInvalid: () => false });
   const types = options.columns.map((column) => column.type);
-  return resultOf(viewColumnarBlob(blob, types), options);
+  const view = viewColumnarBlob(blob, types);
+  // A row that is too large to be shipped whole may be among these; the other path looks at each value.
+  const mostBytes = view.misfitCount > 0 ? MAX_ROW_BYTES / LARGEST_JSON_GROWTH : MAX_ROW_BYTES;
+  return blob.length > mostBytes ? null : resultOf(view, options);
 }
 
 /** One for each number of parameters, as long as the connection lives. */

@@ -10,6 +10,13 @@ const FILE_NAMES: Partial<Record<NodeJS.Platform, string>> = {
 /** Where scripts/build-native.js puts the extension, seen from src/sqlite and from dist/src/sqlite. */
 const FOLDERS = ["../../dist/native", "../../native"];
 
+const extended = new WeakSet<Connection>();
+
+/** Whether the connection has `columnar`. */
+export function hasColumnar(db: Connection): boolean {
+  return extended.has(db);
+}
+
 /**
  * Gives a connection the functions of native/: `columnar` for `readColumnar`, and a `timestamp_micros` that
  * takes the place of that of `registerFunctions`, which has to be called before. They only save time: where
@@ -25,6 +32,7 @@ export function loadColumnarExtension(db: Connection, onRefused?: (reason: strin
     const path = FOLDERS.map((folder) => join(import.meta.dirname, folder, name)).find(existsSync);
     if (path === undefined) throw new Error(`${name} is not built: npm run build needs a C compiler for it`);
     db.loadExtension(path);
+    extended.add(db);
     return true;
   } catch (error) {
     onRefused?.(error instanceof Error ? error.message : String(error));
