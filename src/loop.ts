@@ -83,7 +83,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
       outcomes = await runCycle(file === "other" ? { ...cycle, shipOpenWindows: true } : cycle);
       announceFull(log, settings, outcomesBefore, outcomes);
       control.recordExecutions();
-      isReplaced = file === "other" && ![...outcomes.values()].includes("full");
+      isReplaced = file === "other" && [...outcomes.values()].every(isFinished);
       if (isReplaced) break;
       const isFull = [...outcomes.values()].includes("full");
       const hasRoomAgain = () => isFull && deliveries > deliveriesBefore;
@@ -114,6 +114,11 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
 }
 
 type Outcomes = ReadonlyMap<string, SourceOutcome>;
+
+/** Whether the source has nothing left that a later cycle could ship. */
+function isFinished(outcome: SourceOutcome): boolean {
+  return outcome === "idle" || outcome === "stopped";
+}
 
 function announceReplaced(log: Logger, { sourceFile }: Parts, { sqlitePath }: Settings): "replaced" {
   if (sourceFile.compare() === "mixed")

@@ -134,7 +134,8 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
           if ("hold" in closed) return { kind: "held", revision, hold: closed.hold };
           const { range, batches } = readRoutes(db, context, closed, { omitted, onHazard });
           const position = positionAt(db, context.schema, range.last);
-          behind.noteRead(range);
+          const exhausted = behind.noteRead(context.schema, range);
+          if (exhausted) onHazard(exhausted);
           for (const value of omitted) onHazard({ kind: "omitted", ...value });
           const isLast = range.last === all.last && all.rows < limit && covered.behind(range.last) === null;
           return { kind: "rows", context, range, sourceRows: range.rows, batches, position, isLast };

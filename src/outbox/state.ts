@@ -179,15 +179,18 @@ function assertSound(db: Connection, path: string): void {
 function assertAgrees(db: Connection, path: string): void {
   const found = db
     .prepare(
-      `SELECT table_name, cursor IS NOT NULL AND NOT EXISTS (
-           SELECT 1 FROM positions WHERE source_id = sources.id AND rowid_value = cursor) AS is_unknown
+      `SELECT table_name, cursor IS NOT (
+           SELECT rowid_value FROM positions WHERE source_id = sources.id AND NOT EXISTS (
+             SELECT 1 FROM covered_ranges AS covered WHERE covered.source_id = sources.id
+               AND rowid_value BETWEEN covered.first_rowid AND covered.last_rowid)
+           ORDER BY ordinal DESC LIMIT 1) AS is_unknown
        FROM sources WHERE is_unknown OR next_sequence <= (
          SELECT max(sequence) FROM objects WHERE source_id = sources.id AND generation = sources.generation)`,
     )
     .get() as { table_name: string; is_unknown: number } | undefined;
   if (!found) return;
   const what = found.is_unknown
-    ? "cursor is not at a row that was shipped"
+    ? "cursor is not at the row that was shipped last"
     : "next sequence is taken already";
   throw damaged(path, `it does not agree with itself, the ${what} (table ${found.table_name})`);
 }

@@ -12,7 +12,8 @@ export const LARGEST_ROWID = 2n ** 63n - 1n;
 export interface BehindWatch {
   /** What has happened since the last look; to be called once for each extraction. */
   look(db: Connection, schema: SourceSchema, cursor: bigint | null): SourceHazard | null;
-  noteRead(range: CountedRange): void;
+  /** Takes the rows that were just read among those that are watched. */
+  noteRead(schema: SourceSchema, range: CountedRange): SourceHazard | null;
 }
 
 /**
@@ -23,12 +24,17 @@ export interface BehindWatch {
 export function createBehindWatch(): BehindWatch {
   let watched: CountedRange | null = null;
   let isExhausted = false;
+
+  function lookAtLargest(schema: SourceSchema, cursor: bigint | null): SourceHazard | null {
+    if (cursor !== LARGEST_ROWID || schema.autoincrement || isExhausted) return null;
+    isExhausted = true;
+    return { kind: "exhausted" };
+  }
+
   return {
     look(db, schema, cursor) {
-      if (cursor === LARGEST_ROWID && !schema.autoincrement && !isExhausted) {
-        isExhausted = true;
-        return { kind: "exhausted" };
-      }
+      const exhausted = lookAtLargest(schema, cursor);
+      if (exhausted) return exhausted;
       // Beyond the cursor the rows are those of an extraction that failed, and are read again.
       if (watched === null || cursor === null || watched.last > cursor) return null;
       const { first, last, rows: before } = watched;
@@ -36,11 +42,12 @@ export function createBehindWatch(): BehindWatch {
       watched = { first, last, rows };
       return rows > before ? { kind: "behind", rows: rows - before, first, last } : null;
     },
-    noteRead(range) {
+    noteRead(schema, range) {
       const isNext = watched !== null && range.first > watched.last;
       const rows = range.rows + (watched?.rows ?? 0);
       watched =
         watched && isNext && rows <= MOST_ROWS ? { first: watched.first, last: range.last, rows } : range;
+      return lookAtLargest(schema, range.last);
     },
   };
 }

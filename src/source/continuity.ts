@@ -86,8 +86,11 @@ function digestBasis(schema: SourceSchema): string[] {
 
 function compare(db: Connection, schema: SourceSchema, position: Position): "same" | "other" | "unknown" {
   const names = new Set(schema.columns.map(({ name }) => name));
-  if (!position.basis.every((column) => names.has(column))) return "unknown";
-  const digest = digestOf(db, schema, position.rowid, position.basis);
+  // The digest is of values: those of a column that was renamed are the same, those of another table are not.
+  const isThere = position.basis.every((column) => names.has(column));
+  const basis = isThere ? position.basis : digestBasis(schema);
+  if (basis.length === 0 && !isThere) return "unknown";
+  const digest = digestOf(db, schema, position.rowid, basis);
   if (digest === null) return "unknown";
   return digest === position.digest ? "same" : "other";
 }

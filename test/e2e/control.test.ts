@@ -100,6 +100,7 @@ describe("a change of type", () => {
       }).immediate();
     };
     expect(await uploadOnce({ cwd: folder, argv, progress: { extracted } })).toBe(0);
+    expect(await uploadOnce({ cwd: folder, argv })).toBe(0);
     const [before, after] = listObjects(lake).sort((a, b) => a.name.sequence - b.name.sequence);
     expect(before?.name).toMatchObject({ route: { type: "raw" }, rows: 10 });
     expect(after?.name).toMatchObject({ route: { type: "emergency" }, rows: 5, parts: 1 });

@@ -48,6 +48,11 @@ const DAMAGES: readonly (readonly [string, RegExp, (stateDir: string) => void])[
   ["cut at the end of a page", REBUILD, (dir) => truncateSync(state(dir), 8_192)],
   ["of a later version", /Install that version again/, (dir) => execute(dir, "PRAGMA user_version = 999")],
   ["with a cursor that was edited", REBUILD, (dir) => execute(dir, "UPDATE sources SET cursor = 42")],
+  [
+    "with a cursor that was set back to an earlier position",
+    REBUILD,
+    (dir) => execute(dir, "UPDATE sources SET cursor = (SELECT min(rowid_value) FROM positions)"),
+  ],
   ["with a sequence that was edited", REBUILD, (dir) => execute(dir, "UPDATE sources SET next_sequence = 2")],
   ["that lost its id", REBUILD, (dir) => execute(dir, "DELETE FROM identity")],
   ["without a table", REBUILD, (dir) => execute(dir, "DROP TABLE positions")],

@@ -2,10 +2,11 @@ import { execFileSync } from "node:child_process";
 import {
   closeSync,
   copyFileSync,
-  existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
+  rmSync,
   statSync,
   truncateSync,
   writeSync,
@@ -59,6 +60,34 @@ describe("a database file replaced while the uploader has it open", () => {
     expect(await uploader.stop()).toBe(0);
     expect(generationsIn(uploader.log)).toEqual([{ generation: 2, resumeAfter: null }]);
     expect(uploader.log.map(({ msg }) => msg).join("\n")).toMatch(/sensor\.db is another file now/);
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows(other) },
+    ]);
+  });
+
+  test("by rename, while the outbox cannot be written: the old file is kept open until all of it is extracted", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { database, stateDir } = source.site;
+    source.insert(50);
+    const uploader = startHere(source, { interval: 0.3 });
+    await untilShipped(source, 50);
+    // A file in the place of the folder stands for a disk that is full.
+    const outbox = join(stateDir, "outbox");
+    renameSync(outbox, `${outbox}.away`);
+    closeSync(openSync(outbox, "w"));
+    source.insert(30);
+    const before = source.rows();
+    for (const suffix of ["", "-wal", "-shm"]) renameSync(database + suffix, `${database}.old${suffix}`);
+    const other = openForTest(database);
+    other.pragma("journal_mode = WAL");
+    other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+    source.insert(90, other);
+    await until("a cycle has failed", () => uploader.log.some(({ msg }) => msg.startsWith("not extracted")));
+    rmSync(outbox);
+    renameSync(`${outbox}.away`, outbox);
+    await untilShipped(source, 170);
+    expect(await uploader.stop()).toBe(0);
     await source.check([
       { sinceGeneration: 1, rows: before },
       { sinceGeneration: 2, rows: source.rows(other) },
@@ -142,8 +171,10 @@ describe("the schema changes in the middle of an extraction", () => {
     const { stateDir } = source.site;
     const rows = source.rows();
     const uploader = startHere(source, { interval: 60 });
-    const file = join(stateDir, "outbox", "1-1-1-raw.parquet");
-    await until("the first object is in the making", () => existsSync(file));
+    const outbox = join(stateDir, "outbox");
+    await until("the first object is in the making", () =>
+      readdirSync(outbox, { encoding: "utf8" }).some((file) => file.startsWith("1-1-1-raw")),
+    );
     source.db.exec(ddl);
     await untilShipped(source, ROWS);
     expect(await uploader.stop()).toBe(0);
@@ -251,7 +282,7 @@ describe("a damaged database", () => {
       argv,
       env,
       cwd: site.folder,
-      onLog: ({ level, table, err }) => level >= 50 && errors.push([table, err?.code, err?.message]),
+      onLog: ({ level, table, err }) => level >= 50 && err && errors.push([table, err.code, err.message]),
     });
     expect(code).toBe(1);
     expect(errors).toEqual([

@@ -49,10 +49,27 @@ describe.each([
     expect(check(db, positions)).toEqual(CONTINUES);
   });
 
-  it("continues when the column of the digest is gone, which proves nothing", () => {
+  it("continues when the column of the digest is renamed, since its values are the same", () => {
     const db = source(columns);
     const positions = shipped(db, [4n, 10n]);
     db.exec("ALTER TABLE readings RENAME COLUMN timestamp TO ts");
+    expect(check(db, positions)).toEqual(CONTINUES);
+  });
+
+  it("is broken when it was made again with another column for the time, longer than the cursor", () => {
+    const db = source(columns);
+    const positions = shipped(db, [4n, 10n]);
+    db.exec(`DROP TABLE readings; CREATE TABLE readings (${columns})`);
+    fill(db, { from: 1, through: 20 });
+    db.exec("UPDATE readings SET timestamp = 'later ' || id");
+    db.exec("ALTER TABLE readings RENAME COLUMN timestamp TO ts");
+    expect(check(db, positions)).toMatchObject({ continues: false, resumeAfter: null });
+  });
+
+  it("continues when there is nothing left that the digest could be of", () => {
+    const db = source(columns);
+    const positions = shipped(db, [4n, 10n]);
+    db.exec("ALTER TABLE readings DROP COLUMN timestamp");
     expect(check(db, positions)).toEqual(CONTINUES);
   });
 
