@@ -73,7 +73,7 @@ async function extractOnce(
     // Rows that have come since its last read wait for the next cycle, or a busy sensor's would never end.
     return outcome.isCaughtUp ? "idle" : "more";
   } catch (err) {
-    log.error({ node, table, err }, "not extracted; nothing is lost, the next cycle tries again");
+    log.error({ node, table, err }, "not extracted; nothing is lost, the next cycle or run tries again");
     return "failed";
   }
 }

@@ -162,7 +162,11 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
     const retryAt = isStopped ? Number.POSITIVE_INFINITY : nextTry;
     rests.set(source.id, { failures, failingSince, since: now, retryAt, error });
     const fields = { ...describe(source, object), err: error };
-    if (isHopeless) log.error(fields, "this source is stopped; its objects stay in the outbox");
+    if (isHopeless)
+      log.error(
+        fields,
+        "this source is stopped and its objects stay in the outbox: mend the cause and start the uploader again, or take the object out with `uploader outbox set-aside`",
+      );
     else if (isTooLong) log.error(fields, "given up for now; the objects stay in the outbox");
     else if (retryKind(error) === "credential")
       log.error(
