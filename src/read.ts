@@ -1,35 +1,20 @@
-import type Database from "better-sqlite3";
-import type {
-  PipelineQuery,
-  QuerySettings,
-  Revision,
-  RouteQuery,
-  RowRange,
-  SourceSchema,
-  SqlValue,
-} from "./core/types.ts";
+import type { PipelineQuery, QuerySettings, Revision, RowRange, SourceSchema } from "./core/types.ts";
 import type { ColumnBatch } from "./encode/column-batch.ts";
-import { readColumnar } from "./encode/read-columnar.ts";
-import { readColumns } from "./encode/read-columns.ts";
-import { omittedValue } from "./encode/rescue.ts";
 import { MAX_ROW_BYTES } from "./encode/row-limit.ts";
 import { type CoveredRanges, NOTHING_COVERED } from "./outbox/covered-ranges.ts";
 import type { Hold } from "./outbox/sources.ts";
 import { QUERIES } from "./query/query.ts";
+import { readRoutes } from "./read-routes.ts";
 import { createBehindWatch } from "./source/behind.ts";
 import { checkContinuity, type Position, positionAt } from "./source/continuity.ts";
 import type { SourceHazard } from "./source/hazards.ts";
 import { inspectTable, isSameSchema } from "./source/inspect.ts";
-import { createInvalidTextTest, readInvalidText } from "./source/invalid-text.ts";
-import { type OversizedValue, withoutOversized } from "./source/oversized.ts";
-import { type CountedRange, largestRowid, nextRange, nextUncoveredRange } from "./source/range.ts";
-import { hasColumnar } from "./sqlite/columnar-extension.ts";
-import { quoteName } from "./sqlite/names.ts";
+import { withoutOversized } from "./source/oversized.ts";
+import { type CountedRange, endingAt, largestRowid, nextRange, nextUncoveredRange } from "./source/range.ts";
 import { type Connection, describeSqliteError } from "./sqlite/open.ts";
 
-/** A read ends at whichever comes first; it is what bounds memory and the time of a transaction. */
+/** A read ends at so many rows, which bounds the time of its transaction, or at the bytes of read-routes.ts. */
 const MAX_READ_ROWS = 8_192;
-const MAX_READ_BYTES = 16 * 1024 * 1024;
 
 /** How long after its end a window is still waited for, for rows that are written late. */
 const WINDOW_GRACE_MS = 5_000;
@@ -201,85 +186,4 @@ function beforeOpenWindow(
   // One that began in the future began before the clock was set back, and would last too long.
   if (hold?.row === openRow && hold.since <= now) return { hold };
   return { hold: { row: openRow, through: largestRowid(db, schema) ?? openRow, since: now } };
-}
-
-function endingAt(db: Connection, schema: SourceSchema, range: CountedRange, last: bigint): CountedRange {
-  const rowid = quoteName(schema.rowidName);
-  const sql = `SELECT max(${rowid}) AS last, count(*) AS rows FROM main.${quoteName(schema.table)}
-    WHERE ${rowid} BETWEEN @first AND @last`;
-  const row = db.prepare(sql).get({ first: range.first, last }) as { last: bigint; rows: bigint };
-  return { first: range.first, last: row.last, rows: Number(row.rows) };
-}
-
-interface Oversized {
-  /** Of the one row of the range, or none. */
-  readonly omitted: readonly OversizedValue[];
-  readonly onHazard: (hazard: SourceHazard) => void;
-}
-
-interface RoutesRead {
-  readonly range: CountedRange;
-  readonly batches: readonly (ColumnBatch | null)[];
-}
-
-/** Runs the query of each route over the range, or over as much of it as the limit in bytes lets through. */
-function readRoutes(
-  db: Connection,
-  context: ReadContext,
-  range: CountedRange,
-  oversized: Oversized,
-): RoutesRead {
-  const batches: (ColumnBatch | null)[] = [];
-  let shared = 0;
-  for (const [index, query] of context.query.routes.entries()) {
-    if (query.rowwise && shared === range.rows) {
-      batches.push(null);
-      continue;
-    }
-    const result = readRoute(db, context.schema, query, range, oversized);
-    if (!result.complete && result.lastRowid !== null && result.lastRowid < range.last) {
-      const shorter = endingAt(db, context.schema, range, result.lastRowid);
-      if (index > 0) return readRoutes(db, context, shorter, oversized);
-      range = shorter;
-    }
-    shared += result.batch.rows;
-    batches.push(result.batch.rows > 0 ? result.batch : null);
-  }
-  return { range, batches };
-}
-
-function readRoute(
-  db: Connection,
-  schema: SourceSchema,
-  query: RouteQuery,
-  range: CountedRange,
-  { omitted, onHazard }: Oversized,
-) {
-  const parameters = { ...query.parameters, first: range.first, last: range.last };
-  const options = {
-    columns: query.columns,
-    rowwise: query.rowwise,
-    maxRows: range.rows,
-    maxBytes: MAX_READ_BYTES,
-    mayBeInvalid: createInvalidTextTest(db),
-    readInvalidText: (rowid: bigint, column: string) => readInvalidText(db, schema, rowid, column),
-    omitted: omitted.map(({ column, type, bytes }) => [column, omittedValue(type, bytes)] as const),
-    onOmitted: (rowid: bigint | null, column: string, bytes: number) =>
-      onHazard({ kind: "omitted", rowid, column, bytes }),
-  };
-  const isNative = hasColumnar(db) && omitted.length === 0;
-  const read = isNative ? readColumnar(db, { sql: query.sql, parameters }, options) : null;
-  return read ?? readColumns(statementFor(db, query).iterate(parameters) as Iterable<SqlValue[]>, options);
-}
-
-/** Statements live as long as the query they are for. */
-const statements = new WeakMap<RouteQuery, Database.Statement>();
-
-function statementFor(db: Connection, query: RouteQuery): Database.Statement {
-  let statement = statements.get(query);
-  if (!statement) {
-    statement = db.prepare(query.sql).raw();
-    statements.set(query, statement);
-  }
-  return statement;
 }

@@ -84,3 +84,12 @@ export function countRowsWithin(db: Connection, schema: SourceSchema, { first, l
   const sql = `SELECT count(*) FROM main.${quoteName(schema.table)} WHERE ${rowid} BETWEEN ? AND ?`;
   return Number(db.prepare(sql).pluck().get(first, last) as bigint);
 }
+
+/** The rows of a range up to `last`; there is one at least. */
+export function endingAt(db: Connection, schema: SourceSchema, range: RowRange, last: bigint): CountedRange {
+  const rowid = quoteName(schema.rowidName);
+  const sql = `SELECT max(${rowid}) AS last, count(*) AS rows FROM main.${quoteName(schema.table)}
+    WHERE ${rowid} BETWEEN @first AND @last`;
+  const row = db.prepare(sql).get({ first: range.first, last }) as { last: bigint; rows: bigint };
+  return { first: range.first, last: row.last, rows: Number(row.rows) };
+}
