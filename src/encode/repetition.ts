@@ -15,7 +15,7 @@ export function repeats(column: ColumnData, rows: number): boolean {
   const distinct = new Set<unknown>();
   for (let row = 0; row < rows; row++) {
     if (isNull(column, row)) continue;
-    distinct.add(valueOf(column, row));
+    distinct.add(valueAt(column, row));
     if (distinct.size > most && distinct.size > 1) return false;
   }
   return true;
@@ -25,7 +25,7 @@ function isNull({ validity }: ColumnData, row: number): boolean {
   return validity !== null && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
 }
 
-function valueOf({ values, offsets }: ColumnData, row: number): unknown {
+function valueAt({ values, offsets }: ColumnData, row: number): unknown {
   if (offsets === null) return values[row];
   const bytes = values as Uint8Array;
   const [start, end] = [offsets[row] as number, offsets[row + 1] as number];
