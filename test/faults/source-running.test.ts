@@ -226,7 +226,7 @@ describe("a writer that holds its lock", () => {
     await uploader.untilOutput(/"msg":"delivered"/);
     source.db.exec("BEGIN EXCLUSIVE");
     source.insert(30);
-    await uploader.untilOutput(/sensor\.db is locked by another process.*the next cycle tries again/);
+    await uploader.untilOutput(/sensor\.db is locked by another process.*the next cycle or run tries again/);
     source.db.exec("COMMIT");
     await untilShipped(source, 50);
     uploader.process.kill("SIGTERM");
