@@ -1,6 +1,6 @@
 /**
- * The steps between which the program may die or fail, in the order of a row's way. test/faults ends it, or makes
- * the step fail, at each of them.
+ * The steps between which the program may die or fail, in the order of a row's way, then those of the commands
+ * `state rebuild` and `outbox set-aside`. test/faults ends it, or makes the step fail, at each of them.
  */
 export const FAILPOINTS = [
   "before-generation",
@@ -24,6 +24,10 @@ export const FAILPOINTS = [
   "before-put",
   "before-link",
   "after-link",
+  "before-part",
+  "after-part",
+  "before-completion",
+  "after-completion",
   "before-confirm",
   "after-put",
   "after-strike",
@@ -31,6 +35,14 @@ export const FAILPOINTS = [
   "before-record",
   "after-record",
   "after-mark-recorded",
+  "before-replace",
+  "after-outbox-aside",
+  "after-state-aside",
+  "after-replace",
+  "after-note",
+  "after-copy-aside",
+  "before-forget",
+  "after-forget",
 ] as const;
 
 export type Failpoint = (typeof FAILPOINTS)[number];

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { UploaderError } from "../core/errors.ts";
+import { failpoint } from "../core/failpoints.ts";
 import { formatSpaces } from "../core/rowid-spaces.ts";
 import type { RowRange } from "../core/types.ts";
 import { addCoveredRanges } from "./covered-ranges.ts";
@@ -65,8 +66,11 @@ export function openReplacement(files: StateFiles, now: number): StateReplacemen
       state.db.pragma("journal_mode = DELETE");
       state.close();
       try {
+        failpoint("before-replace");
         const moved = moveAside(files, now);
+        failpoint("after-state-aside");
         renameSync(path, files.database);
+        failpoint("after-replace");
         mkdirSync(files.outbox, { recursive: true, mode: 0o700 });
         await syncFolder(files.folder);
         return moved;
@@ -123,6 +127,7 @@ function moveAside(files: StateFiles, now: number): string[] {
     moved.push(to);
   };
   if (findRemains(files).outboxFiles > 0) move(files.outbox, `${files.outbox}.replaced-${stamp}`);
+  failpoint("after-outbox-aside");
   for (const suffix of SUFFIXES) {
     const from = `${files.database}${suffix}`;
     // The WAL keeps its database's name, so that SQLite finds it there.

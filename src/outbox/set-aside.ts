@@ -1,6 +1,7 @@
 import { constants, copyFileSync, existsSync, linkSync, mkdirSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { failpoint } from "../core/failpoints.ts";
 import type { PipelineType } from "../core/types.ts";
 import { type State, type StateFiles, writeState } from "./state.ts";
 import { syncFolder } from "./sync-folder.ts";
@@ -70,11 +71,15 @@ export async function setAside(state: State, object: WaitingObject, now: number)
   const note = `${to}.json`;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   await writeNote(note, object, now);
+  failpoint("after-note");
   if (existsSync(from)) await placeFile(from, to);
+  failpoint("after-copy-aside");
   await syncFolder(folder);
   await syncFolder(state.files.folder);
   const strike = state.db.prepare("DELETE FROM objects WHERE id = ? AND delivered_at IS NULL");
+  failpoint("before-forget");
   writeState(state, () => strike.run(object.id));
+  failpoint("after-forget");
   rmSync(from, { force: true });
   return existsSync(to) ? to : note;
 }

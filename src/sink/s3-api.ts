@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import {
   AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -10,9 +11,11 @@ import {
   type PutObjectCommandInput,
   S3Client,
   type S3ClientConfig,
+  UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { UploaderError } from "../core/errors.ts";
+import { failpoint } from "../core/failpoints.ts";
 import { isInsecure } from "../core/transport.ts";
 import type { ListedObject } from "./sink.ts";
 
@@ -232,7 +235,11 @@ function cancellable(client: S3Client, signal: AbortSignal | undefined, small: o
   async function send(command: Parameters<S3Client["send"]>[0]) {
     if (command instanceof AbortMultipartUploadCommand)
       return client.send(command, small).catch(() => undefined);
+    if (command instanceof UploadPartCommand) failpoint("before-part");
+    if (command instanceof CompleteMultipartUploadCommand) failpoint("before-completion");
     const answer = await client.send(command, withSignal(signal));
+    if (command instanceof UploadPartCommand) failpoint("after-part");
+    if (command instanceof CompleteMultipartUploadCommand) failpoint("after-completion");
     if (command instanceof CreateMultipartUploadCommand) given((answer as { UploadId?: string }).UploadId);
     else given((answer as { ETag?: string }).ETag);
     return answer;

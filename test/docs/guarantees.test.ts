@@ -26,3 +26,10 @@ test.each(named)("a test begins with %s", (name, file) => {
   const isThere = ['"', "`", "'"].some((quote) => source.includes(`${quote}${name}`));
   expect(isThere, `${file} has a test whose name begins with ${name}`).toBe(true);
 });
+
+test("npm run test:faults runs the folder of each of them", () => {
+  const script = readFileSync(join(ROOT, "scripts/test-faults.sh"), "utf8");
+  const folders = /^named=\((.*)\)$/m.exec(script)?.[1]?.split(" ");
+  const folderOf = (file = "") => file.split("/")[1];
+  expect(folders).toEqual(expect.arrayContaining(named.map(([, file]) => folderOf(file))));
+});

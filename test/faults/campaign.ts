@@ -10,6 +10,7 @@ import {
   checkInvariants,
   type Findings,
   noteSource,
+  type SourceNote,
 } from "../support/invariants.ts";
 import { directoryPlace, type LakePlace, s3Place } from "../support/lake-place.ts";
 import { createObserver, type Observer } from "../support/observer.ts";
@@ -28,6 +29,13 @@ export const SEED = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000);
 
 export const NODE = "press-7";
 
+/** Credentials in the environment of an uploader that needs none. */
+const FAKE = {
+  AWS_ACCESS_KEY_ID: "AKIAFAKEFAKEFAKEFAKE",
+  AWS_SECRET_ACCESS_KEY: "fake/secret+access/key+that/nobody/has+x",
+  AWS_SESSION_TOKEN: "FwoGfakeSessionTokenThatNobodyHas==",
+};
+
 /** One edge machine with its sensor's database, state folder and lake. */
 export interface Site {
   readonly folder: string;
@@ -41,6 +49,8 @@ export interface Site {
   run(flags: readonly string[], env?: Readonly<Record<string, string>>): Promise<Finished>;
   /** Runs `--once` without a fault and without a process of its own where that is possible. */
   ship(flags?: Readonly<Record<string, unknown>>): Promise<CleanRun>;
+  /** To be called when the test itself has changed the schema or the journal mode (I6). */
+  noteAgain(): void;
   /** As `pipeline-manager set` does. */
   setType(type: PipelineType): void;
   /** Asserts I1 to I10. */
@@ -64,10 +74,11 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
   const lake = given.server && (await openS3Lake(given.server));
   const place = given.server && lake ? s3Place(given.server, lake) : directoryPlace(join(folder, "lake"));
   const observer = createObserver({ place, stateDir });
-  const destination = lake?.environment ?? { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false" };
+  const destination = lake?.environment ?? { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false", ...FAKE };
   const env = { ...destination, STATE_DIR: stateDir, ...given.env };
   const base = ["--sqlite", database, "--table", "readings", "--node-id", NODE];
   const printed: string[] = [];
+  let noted = noteSource(database, []);
 
   const start = (args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
     const running = startProgram("uploader", args, { cwd: folder, env: { ...env, ...more } });
@@ -106,6 +117,9 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
       await observer.look();
       return finished;
     },
+    noteAgain: () => {
+      noted = noteSource(database, []);
+    },
     setType: (type) => setPipelineType(db, { type, by: "test", now: Date.now() }),
     async check(tables = [{ name: "readings" }], lossyGenerations = []) {
       const findings = await checkInvariants({
@@ -116,23 +130,33 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
         tables,
         lossyGenerations,
         observer,
-        source: noteSource(
-          database,
-          tables.map(({ name }) => name),
-        ),
+        source: withRowsOf(noted, database, tables),
         runOnce: ship,
         printed,
-        secrets: given.server ? [given.server.secretAccessKey] : [],
+        secrets: given.server
+          ? [given.server.accessKeyId, given.server.secretAccessKey]
+          : Object.values(FAKE),
       });
-      violationsFound += findings.violations.length;
-      expect(findings.violations.slice(0, 10)).toEqual([]);
-      return findings;
+      return assertNone(findings);
     },
   };
 }
 
 /** Of this test file, whether or not the test went on to count its case. */
 let violationsFound = 0;
+
+/** Counts the violations, and fails where there is one. */
+export function assertNone(findings: Findings): Findings {
+  violationsFound += findings.violations.length;
+  expect(findings.violations.slice(0, 10)).toEqual([]);
+  return findings;
+}
+
+/** Schema and journal mode as they were noted before the uploader came, and the rows as the test has left them. */
+export function withRowsOf(noted: SourceNote, database: string, tables: readonly CheckedTable[]): SourceNote {
+  const names = tables.map(({ name }) => name);
+  return { ...noted, rows: noteSource(database, names).rows };
+}
 
 export interface Tally {
   add(findings: Findings): void;

@@ -1,10 +1,12 @@
-import { appendFileSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { formatObjectKey } from "../../src/core/object-key.ts";
 import { checkInvariants, noteSource, rowsOf } from "../support/invariants.ts";
+import { nameOf } from "../support/lake-place.ts";
 import type { LakeObject } from "../support/lake-reader.ts";
+import type { ListedObject } from "../support/observer.ts";
 import { appendReadings } from "../support/readings.ts";
 import { NODE, openSite, type Site } from "./campaign.ts";
 
@@ -21,11 +23,28 @@ const BREAKS: readonly (readonly [string, string, (site: Site) => void])[] = [
   ["I2", "an object that is missing", (site) => rmSync(objectOf(site, 2).path)],
   ["I2", "a part that is missing", (site) => rmSync(objectOf(site, 3).path)],
   ["I3", "an object that nobody delivered", (site) => copyAs(site, 1, { generation: 2 })],
+  ["I3", "a checksum that is another", (site) => listAs(site, 1, "0".repeat(64))],
   ["I4", "an object that was written again", (site) => appendFileSync(objectOf(site, 1).path, "more")],
   ["I5", "a cursor that went back", ({ stateDir }) => inState(stateDir, "UPDATE sources SET cursor = 100")],
   ["I7", "a temporary file", ({ folder }) => writeFileSync(join(folder, "lake", "x.tmp"), "")],
   ["I7", "a file in the state folder", ({ stateDir }) => writeFileSync(join(stateDir, "state.tmp"), "")],
+  [
+    "I7",
+    "an outbox file that nobody lists",
+    ({ stateDir }) => writeFileSync(join(stateDir, "outbox/1.parquet"), ""),
+  ],
   ["I8", "an object that is no Parquet", (site) => writeFileSync(objectOf(site, 1).path, "PAR1")],
+  ["I10", "a credential in the outbox", ({ stateDir }) => writeFileSync(join(stateDir, "outbox/x"), SECRET)],
+  [
+    "I10",
+    "a credential in a control table",
+    ({ db }) => db.exec(`UPDATE pipeline_executions SET error = '${SECRET}'`),
+  ],
+  [
+    "I10",
+    "a credential in a marker",
+    ({ place }) => appendFileSync(place.markers().find((path) => path.endsWith(".json")) ?? "", SECRET),
+  ],
   ["I10", "a credential in an object's file", (site) => appendFileSync(objectOf(site, 1).path, SECRET)],
 ];
 const SECRET = "test-secret-access-key";
@@ -82,6 +101,25 @@ test("I6 is violated by a source that changed, and the checker says so", async (
   ]);
 });
 
+test("I9 is violated by a further run that ships, and the checker says so", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 10);
+  await site.check();
+  const { violations } = await checkInvariants({
+    ...site,
+    node: NODE,
+    tables: [{ name: "readings" }],
+    source: noteSource(site.database, []),
+    runOnce: () => {
+      appendReadings(site.db, 10);
+      return site.ship();
+    },
+    printed: [],
+    secrets: [],
+  });
+  expect(violations).toEqual([expect.stringMatching(/^I9: .* became /)]);
+});
+
 function objectOf(site: Site, sequence: number): LakeObject {
   return site.place.objects().find(({ name }) => name.sequence === sequence) as LakeObject;
 }
@@ -91,6 +129,14 @@ function copyAs(site: Site, sequence: number, changed: Partial<LakeObject["name"
   const copy = join(site.folder, "lake", bucket, formatObjectKey({ ...name, ...changed }));
   mkdirSync(dirname(copy), { recursive: true });
   copyFileSync(path, copy);
+}
+
+/** As if the state had listed the object with another checksum. */
+function listAs(site: Site, sequence: number, sha256: string): void {
+  const object = objectOf(site, sequence);
+  const bytes = statSync(object.path).size;
+  const listed = site.observer.listed as Map<string, ListedObject>;
+  listed.set(nameOf(object), { sha256, bytes, rows: object.name.rows });
 }
 
 function inState(stateDir: string, sql: string): void {

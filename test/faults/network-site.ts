@@ -17,7 +17,7 @@ import { openS3Lake, type S3Lake } from "../support/s3-lake.ts";
 import { type Interference, type S3Proxy, startS3Proxy } from "../support/s3-proxy.ts";
 import type { S3Server } from "../support/s3-servers.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { NODE } from "./campaign.ts";
+import { assertNone, NODE, withRowsOf } from "./campaign.ts";
 
 /** What becomes of a request, by its `METHOD /path?query`. */
 export type Network = (line: string) => Interference | undefined;
@@ -38,7 +38,9 @@ export interface NetworkSite {
   setNetwork(network: Network): void;
   /** Runs the uploader within the test's process. */
   run(options?: RunOptions): Promise<0 | 1>;
-  /** I1 to I10 over a network without faults. */
+  /** To be called when the test itself has changed the schema or the journal mode (I6). */
+  noteAgain(): void;
+  /** Asserts I1 to I10 over a network without faults. */
   check(tables?: readonly CheckedTable[]): Promise<Findings>;
 }
 
@@ -68,6 +70,7 @@ export async function openNetworkSite(
   const place = s3Place(server, lake);
   const observer = createObserver({ place, stateDir });
   let network = IN_ORDER;
+  let noted = noteSource(database, []);
   const proxy = await startS3Proxy(server.endpoint, (line) => network(line));
   onTestFinished(() => proxy.stop());
   const environment: Readonly<Record<string, string>> = {
@@ -109,12 +112,15 @@ export async function openNetworkSite(
       network = given;
     },
     run,
+    noteAgain: () => {
+      noted = noteSource(database, []);
+    },
     async check(tables = [{ name: "readings" }]) {
       network = IN_ORDER;
       const names = tables.map(({ name }) => name);
-      return checkInvariants({
+      const findings = await checkInvariants({
         ...{ database, stateDir, place, node: NODE, tables, observer, printed },
-        source: noteSource(database, names),
+        source: withRowsOf(noted, database, tables),
         async runOnce() {
           const before = printed.length;
           const code = await run({ argv: { once: true, table: names.join(",") } }).catch((error: unknown) => {
@@ -123,8 +129,12 @@ export async function openNetworkSite(
           });
           return { code, printed: printed.slice(before).join("\n") };
         },
-        secrets: [server.secretAccessKey, environment.AWS_SESSION_TOKEN ?? server.secretAccessKey],
+        secrets: [
+          server.secretAccessKey,
+          ...(environment.AWS_SESSION_TOKEN ? [environment.AWS_SESSION_TOKEN] : []),
+        ],
       });
+      return assertNone(findings);
     },
   };
   return site;

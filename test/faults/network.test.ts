@@ -126,23 +126,31 @@ suiteFor("versitygw", "a network that breaks", (server) => {
     await expectSound(site);
   });
 
-  test("200, but other bytes are stored: that source stops loudly, and nothing is overwritten", async () => {
+  test("200, but other bytes are stored: it is not believed, that source stops loudly, and nothing is overwritten", async () => {
     const site = await openNetworkSite(server());
     appendReadings(site.db, 50);
-    let stored: { Bucket: string; Key: string } | undefined;
-    site.setNetwork((line) => (PUT.test(line) ? { passOnAfter: storeOther(line) } : undefined));
-    async function storeOther(line: string): Promise<void> {
+    const stored: { Bucket: string; Key: string }[] = [];
+    site.setNetwork((line) => {
+      if (!PUT.test(line) || stored.length > 0) return undefined;
       const [, Bucket = "", Key = ""] = /^PUT \/([^/]+)\/([^?]+)/.exec(line) ?? [];
-      stored = { Bucket, Key: decodeURIComponent(Key) };
-      await server().client.send(new PutObjectCommand({ ...stored, Body: "other bytes" }));
-    }
+      const other = { Bucket, Key: decodeURIComponent(Key) };
+      stored.push(other);
+      return {
+        after: server().client.send(new PutObjectCommand({ ...other, Body: "other bytes" })),
+        answer: { status: 200, headers: { etag: '"of-the-proxy"' }, body: "" },
+      };
+    });
     expect(await site.run()).toBe(1);
+    const errors = site.log.flatMap(({ level, err }) => (err ? [[level, err.code, err.message]] : []));
+    expect(errors).toEqual([
+      [40, "SINK_UNAVAILABLE", expect.stringContaining("answered as stored, but other bytes are there")],
+      [50, "SINK_CONFLICT", expect.stringContaining("holds another object: 11 bytes")],
+    ]);
     const stop = site.log.find(({ err }) => err?.code === "SINK_CONFLICT");
-    expect(stop).toMatchObject({ level: 50, msg: expect.stringContaining("this source is stopped") });
+    expect(stop).toMatchObject({ msg: expect.stringContaining("this source is stopped") });
     expect(waiting(site)).toMatchObject({ objects: 1, rows: 50 });
 
-    site.setNetwork(() => undefined);
-    await server().client.send(new DeleteObjectCommand(stored as { Bucket: string; Key: string }));
+    for (const other of stored) await server().client.send(new DeleteObjectCommand(other));
     expect(await site.run()).toBe(0);
     await expectSound(site);
   });
@@ -206,6 +214,7 @@ suiteFor("versitygw", "a network that breaks", (server) => {
   async function openTwoSources(interference: Interference) {
     const site = await openNetworkSite(server(), { yaml: "outbox_max_mb: 0.2\ns3_batch_size_mb: 0.05\n" });
     createReadings(site.db, "bad");
+    site.noteAgain();
     appendReadings(site.db, 5_000, { table: "bad" });
     appendReadings(site.db, 300);
     site.setNetwork((line) => (/\/raw\/bad\//.test(line) ? interference : undefined));

@@ -4,7 +4,7 @@ import { READING_COLUMNS, reading } from "../support/readings.ts";
 
 /**
  * A program that stands for a busy sensor: appends `reading(1)`, `reading(2)`, … at a steady rate until SIGTERM,
- * deletes what is older than `keepSeconds`, and says on standard output, as JSON lines, how long its commits took.
+ * deletes what is older than `keepSeconds`, and says on standard output, as JSON, how long its commits took.
  *
  * Arguments: the database, rows a second, keepSeconds.
  */
@@ -19,8 +19,10 @@ export interface SoakWriterReport {
   readonly deleted: number;
   readonly busy: number;
   readonly largestWalBytes: number;
-  /** Milliseconds from BEGIN IMMEDIATE to the end of COMMIT, of each transaction. */
-  readonly commitMs: readonly number[];
+  /** Milliseconds from BEGIN IMMEDIATE to the end of COMMIT, of each transaction that appends rows. */
+  readonly insertMs: readonly number[];
+  /** The same of those that delete old rows; they are left out where there was nothing to delete. */
+  readonly deleteMs: readonly number[];
 }
 
 const db = new Database(path, { timeout: 5_000 });
@@ -28,18 +30,19 @@ db.pragma("journal_mode = WAL");
 const marks = READING_COLUMNS.map((column) => `@${column}`);
 const insert = db.prepare(`INSERT INTO readings (${READING_COLUMNS}) VALUES (${marks})`);
 const prune = db.prepare("DELETE FROM readings WHERE id <= ?");
-const commitMs: number[] = [];
+const insertMs: number[] = [];
+const deleteMs: number[] = [];
 const report = { rows: 0, deleted: 0, busy: 0, largestWalBytes: 0 };
 let isStopping = false;
 process.on("SIGTERM", () => {
   isStopping = true;
 });
 
-function commit(work: () => void): void {
+function commit(times: number[], work: () => void): void {
   const began = performance.now();
   try {
     db.transaction(work).immediate();
-    commitMs.push(performance.now() - began);
+    times.push(performance.now() - began);
   } catch (error) {
     if (!(error instanceof Database.SqliteError) || !error.code.startsWith("SQLITE_BUSY")) throw error;
     report.busy++;
@@ -47,7 +50,7 @@ function commit(work: () => void): void {
 }
 
 function append(count: number): void {
-  commit(() => {
+  commit(insertMs, () => {
     for (let number = report.rows + 1; number <= report.rows + count; number++) insert.run(reading(number));
   });
   report.rows = Number(
@@ -65,7 +68,7 @@ while (!isStopping) {
     prunedAt = now;
     const old = Math.floor(((now - began) / 1000 - Number(keep)) * ROWS_PER_SECOND);
     if (old > 0)
-      commit(() => {
+      commit(deleteMs, () => {
         report.deleted += prune.run(old).changes;
       });
   }
@@ -74,4 +77,4 @@ while (!isStopping) {
   await new Promise((resolve) => setTimeout(resolve, TICK_MS));
 }
 db.close();
-process.stdout.write(JSON.stringify({ ...report, commitMs } satisfies SoakWriterReport));
+process.stdout.write(JSON.stringify({ ...report, insertMs, deleteMs } satisfies SoakWriterReport));

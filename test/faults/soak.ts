@@ -24,7 +24,12 @@ const EPISODE_MINUTES = 2;
 const ROWS_PER_SECOND = 5_000;
 /** Longer than the uploader is ever behind, or rows would be lost that nobody promised to ship. */
 const KEEP_SECONDS = 30;
-const BASELINE_SECONDS = 15;
+/** As long with deletes as without, like the writer beside the uploader at least. */
+const BASELINE_SECONDS = 2 * KEEP_SECONDS;
+/** What the uploader may cost the writer at the p99 of its inserts. */
+const GROWTH_ALLOWED = 0.1;
+/** And the milliseconds beside that, by which the p99 of two runs of the writer alone may differ. */
+const FLOOR_MS = 1;
 const FAULTY_SHARE = 0.15;
 
 /** Once a request is struck by one of these, another try has to bring it through. */
@@ -43,7 +48,8 @@ const random = createRandom(SEED);
 const total = { rows: 0, objects: 0, faults: 0, kills: 0, changes: 0, deleted: 0, busy: 0, violations: 0 };
 const peaks: number[] = [];
 const wals: number[] = [];
-const commits: { baseline: number[]; loaded: number[] } = { baseline: [], loaded: [] };
+const inserts: { alone: number[]; loaded: number[] } = { alone: [], loaded: [] };
+const deletes: { alone: number[]; loaded: number[] } = { alone: [], loaded: [] };
 let server: S3Server;
 let proxy: S3Proxy;
 let isFaulty = false;
@@ -60,8 +66,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await proxy?.stop();
   await server?.stop();
-  const p99 = (values: readonly number[]) => (values.length > 0 ? percentile(values, 0.99) : 0);
-  const [without, withUploader] = [p99(commits.baseline), p99(commits.loaded)];
+  const inMs = (values: readonly number[]) => (values.length > 0 ? `${p99(values).toFixed(2)} ms` : "none");
   process.stdout.write(
     `\n${formatFields([
       ["seed", String(SEED)],
@@ -74,19 +79,24 @@ afterAll(async () => {
       ["violations", formatCount(total.violations)],
       ["peak memory of the uploader", formatBytes(Math.max(0, ...peaks))],
       ["largest write-ahead log", formatBytes(Math.max(0, ...wals))],
-      ["p99 of a commit without the uploader", `${without.toFixed(2)} ms`],
-      ["p99 of a commit with the uploader", `${withUploader.toFixed(2)} ms`],
+      ["p99 of an insert without the uploader", inMs(inserts.alone)],
+      ["p99 of an insert with the uploader", `${inMs(inserts.loaded)}, at most ${allowedMs().toFixed(2)} ms`],
+      ["p99 of a delete without the uploader", inMs(deletes.alone)],
+      ["p99 of a delete with the uploader", inMs(deletes.loaded)],
       ["commits that met SQLITE_BUSY", formatCount(total.busy)],
     ])}\n`,
   );
 });
 
-test("the writer alone", async () => {
+test("the writer alone, with its deletes", async () => {
   const database = join(temporaryFolder(), "sensor.db");
   openReadings(database).close();
   const writer = startSoakWriter(database);
   await pause(BASELINE_SECONDS * 1000);
-  commits.baseline.push(...(await writer.stop()).commitMs);
+  const report = await writer.stop();
+  expect(report.deleted).toBeGreaterThan(0);
+  append(inserts.alone, report.insertMs);
+  append(deletes.alone, report.deleteMs);
 });
 
 const episodes = Math.ceil(MINUTES / EPISODE_MINUTES);
@@ -119,7 +129,8 @@ test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
     isFaulty = false;
     const report = await writer.stop();
     wals.push(report.largestWalBytes);
-    commits.loaded.push(...report.commitMs);
+    append(inserts.loaded, report.insertMs);
+    append(deletes.loaded, report.deleteMs);
     total.deleted += report.deleted;
     total.busy += report.busy;
 
@@ -135,6 +146,24 @@ test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
     expect(findings.rows).toBe(report.rows);
   },
 );
+
+test(`the uploader costs the writer at most ${GROWTH_ALLOWED * 100} % and ${FLOOR_MS} ms at the p99 of its inserts`, () => {
+  expect(inserts.alone).not.toEqual([]);
+  expect(inserts.loaded).not.toEqual([]);
+  expect(p99(inserts.loaded)).toBeLessThanOrEqual(allowedMs());
+});
+
+function p99(values: readonly number[]): number {
+  return values.length > 0 ? percentile(values, 0.99) : 0;
+}
+
+function allowedMs(): number {
+  return p99(inserts.alone) * (1 + GROWTH_ALLOWED) + FLOOR_MS;
+}
+
+function append(all: number[], more: readonly number[]): void {
+  for (const value of more) all.push(value);
+}
 
 function startSoakWriter(database: string) {
   const program = join(import.meta.dirname, "soak-writer.ts");

@@ -165,6 +165,12 @@ describe("the schema changes in the middle of an extraction", () => {
     ["a column is added", "ALTER TABLE readings ADD COLUMN humidity REAL DEFAULT 40.5"],
     ["a column is dropped", "ALTER TABLE readings DROP COLUMN location"],
     ["a column is renamed", "ALTER TABLE readings RENAME COLUMN location TO place"],
+    [
+      "a column is retyped",
+      // As SQLite's documentation has it, since ALTER TABLE cannot.
+      `BEGIN IMMEDIATE; CREATE TABLE retyped (${WITH_AUTOINCREMENT.replace("location TEXT", "location REAL")});
+       INSERT INTO retyped SELECT * FROM readings; DROP TABLE readings; ALTER TABLE retyped RENAME TO readings; COMMIT`,
+    ],
   ])("%s: no object mixes two schemas", async (_, ddl) => {
     const source = await openSource(WITH_AUTOINCREMENT, tally);
     source.insert(ROWS);
@@ -176,6 +182,7 @@ describe("the schema changes in the middle of an extraction", () => {
       readdirSync(outbox, { encoding: "utf8" }).some((file) => file.startsWith("1-1-1-raw")),
     );
     source.db.exec(ddl);
+    source.site.noteAgain();
     await untilShipped(source, ROWS);
     expect(await uploader.stop()).toBe(0);
     expect(source.site.place.objects().map(({ name }) => name.rows)).toHaveLength(2);
@@ -221,6 +228,7 @@ describe("a writer that holds its lock", () => {
   test("longer than busy_timeout, in rollback-journal mode: the cycle fails, says so, and a later one ships", async () => {
     const source = await openSource(WITH_AUTOINCREMENT, tally);
     source.db.pragma("journal_mode = DELETE");
+    source.site.noteAgain();
     source.insert(20);
     const uploader = source.site.start(["--interval", "0.1"]);
     await uploader.untilOutput(/"msg":"delivered"/);

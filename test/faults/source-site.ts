@@ -37,6 +37,7 @@ export async function openSource(ddl: string, tally: Tally): Promise<SourceSite>
   const site = await openSite();
   const { db } = site;
   db.exec(`DROP TABLE readings; CREATE TABLE readings (${ddl})`);
+  site.noteAgain();
   const rowid = /\bid INTEGER PRIMARY KEY\b(?! DESC)/.test(ddl) ? "id" : "rowid";
   let written = 0;
   return {

@@ -80,6 +80,7 @@ describe("a source whose rows go on", () => {
     expect(generationsIn(await source.ship())).toEqual([]);
     const before = source.rows();
     happens(source);
+    source.site.noteAgain();
     source.insert(10);
     expect(generationsIn(await source.ship())).toEqual([]);
     const rows = everSeen(before, source.rows());
@@ -159,6 +160,7 @@ describe("a source whose rowids begin again", () => {
       await source.ship();
       const before = source.rows();
       happens(source);
+      source.site.noteAgain();
       source.insert(10);
       expect(generationsIn(await source.ship())).toEqual([{ generation: 2, resumeAfter }]);
       const incarnations = [

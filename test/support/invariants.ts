@@ -12,7 +12,7 @@ import {
   type Incarnation,
   pathList,
 } from "./lake-contents.ts";
-import { type LakePlace, nameOf, sha256Of } from "./lake-place.ts";
+import { filesBelow, type LakePlace, nameOf, sha256Of } from "./lake-place.ts";
 import { duckdb, type LakeObject } from "./lake-reader.ts";
 import type { Observer } from "./observer.ts";
 import { readWithPyarrow } from "./pyarrow.ts";
@@ -338,21 +338,46 @@ async function readableObjects(objects: readonly LakeObject[]): Promise<string[]
 
 /** I10 */
 function secretsIn(
-  { secrets, stateDir }: CheckOptions,
+  { database, place, secrets, stateDir }: CheckOptions,
   printed: readonly string[],
   objects: readonly LakeObject[],
 ): string[] {
   const places: [string, () => Buffer | string][] = [
     ["what the uploader printed", () => printed.join("\n")],
-    ...readdirSync(stateDir, { withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map(({ name }): [string, () => Buffer] => [name, () => readFileSync(join(stateDir, name))]),
+    ["the control tables", () => controlTables(database)],
+    // With the outbox, and what was set aside or replaced.
+    ...filesBelow(stateDir).map((name): [string, () => Buffer] => [
+      name,
+      () => readFileSync(join(stateDir, name)),
+    ]),
+    ...place.markers().map((path): [string, () => Buffer] => [path, () => readFileSync(path)]),
     ...objects.map(({ key, path }): [string, () => Buffer] => [key, () => readFileSync(path)]),
   ];
   return places.flatMap(([name, contents]) => {
     const found = contents();
     return secrets.filter((secret) => found.includes(secret)).map(() => `I10: a credential is in ${name}`);
   });
+}
+
+/** All that the uploader has written into the source's database. */
+function controlTables(database: string): string {
+  const db = new Database(database, { readonly: true });
+  try {
+    const tables = db
+      .prepare("SELECT name FROM sqlite_schema WHERE name IN ('pipeline_config', 'pipeline_executions')")
+      .pluck()
+      .all() as string[];
+    return tables
+      .flatMap((table) =>
+        db
+          .prepare(`SELECT * FROM ${quoteName(table)}`)
+          .raw()
+          .all(),
+      )
+      .join("\n");
+  } finally {
+    db.close();
+  }
 }
 
 async function describeLake(place: LakePlace): Promise<string> {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { HeadObjectCommand } from "@aws-sdk/client-s3";
+import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { type LakeObject, listObjects } from "./lake-reader.ts";
 import type { S3Lake } from "./s3-lake.ts";
 import type { S3Server } from "./s3-servers.ts";
@@ -11,6 +12,8 @@ export interface LakePlace {
   objects(): LakeObject[];
   /** Bucket and key of every object, with what changes when its contents do. */
   versions(): Promise<Map<string, string>>;
+  /** Paths of what lies in the lake beside the objects: markers. */
+  markers(): string[];
   /** What an upload that was cut short has left behind. */
   leftovers(): Promise<string[]>;
   /** The user metadata of an object; null where the place keeps none. */
@@ -22,7 +25,11 @@ export function directoryPlace(folder: string): LakePlace {
   return {
     objects: () => listObjects(folder),
     versions: async () => new Map(listObjects(folder).map((object) => [nameOf(object), sha256Of(object)])),
-    leftovers: async () => (existsSync(folder) ? filesBelow(folder).filter(isLeftover) : []),
+    markers: () =>
+      filesBelow(folder)
+        .filter((path) => !path.endsWith(".parquet"))
+        .map((path) => join(folder, path)),
+    leftovers: async () => filesBelow(folder).filter(isLeftover),
     metadata: async () => null,
   };
 }
@@ -36,6 +43,11 @@ export function s3Place(server: S3Server, lake: S3Lake): LakePlace {
       const contents = new Map(lake.objects().map((object) => [nameOf(object), sha256Of(object)]));
       return new Map(versions.map(([name, version]) => [name, `${version} ${contents.get(name)}`]));
     },
+    markers: () =>
+      PIPELINE_TYPES.flatMap((type) => {
+        const folder = join(server.folder, lake.bucket(type), "_owner");
+        return filesBelow(folder).map((path) => join(folder, path));
+      }),
     leftovers: () => lake.openUploads(),
     async metadata({ bucket, key }) {
       const head = await server.client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
@@ -52,7 +64,8 @@ export function sha256Of({ path }: Pick<LakeObject, "path">): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
-function filesBelow(folder: string): string[] {
+export function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)));

@@ -9,7 +9,8 @@ export type Answer =
 
 /** What becomes of one request; without a word it is passed on, and its answer passed back. */
 export type Interference =
-  | { readonly answer: Answer }
+  /** It is answered, after that where it is given, and not passed on. */
+  | { readonly answer: Answer; readonly after?: Promise<unknown> }
   | { readonly passOnBody: (body: Buffer) => Buffer }
   /** The request is held until then. */
   | { readonly passOnAfter: Promise<unknown> }
@@ -55,7 +56,10 @@ export async function startS3Proxy(
       if (pace !== null) await new Promise((resolve) => setTimeout(resolve, (chunk.length / pace) * 1000));
     }
     const body = Buffer.concat(chunks);
-    if (interference && "answer" in interference) return answer(outgoing, incoming, interference.answer);
+    if (interference && "answer" in interference) {
+      await interference.after;
+      return answer(outgoing, incoming, interference.answer);
+    }
     // A request without a body has no middle.
     if (cut === "before" || cut === "in-body") return incoming.socket.destroy();
     if (interference && "passOnAfter" in interference) await interference.passOnAfter;
