@@ -3,7 +3,7 @@ import type { Settings } from "../../src/config/settings.ts";
 import type { ReadFile } from "../../src/config/yaml-file.ts";
 import { UploaderError } from "../../src/core/errors.ts";
 
-export const CWD = "/work/folder";
+export const CWD = "/srv/folder";
 export const CONFIG = `${CWD}/databricks-uploader-config.yaml`;
 
 export interface Given {

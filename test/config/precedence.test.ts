@@ -194,7 +194,7 @@ test("the database comes from the file, SENSOR_DB_PATH, SQLITE_PATH, --sqlite", 
   const yaml = "sqlite: data/a.db\ns3_configuration: {enabled: false}";
   const path = (env: Record<string, string>, argv = {}) => settingsOf({ yaml, env, argv }).sqlitePath;
   expect(path({})).toBe(`${CWD}/data/a.db`);
-  expect(path({ SENSOR_DB_PATH: "../b.db" })).toBe("/work/b.db");
+  expect(path({ SENSOR_DB_PATH: "../b.db" })).toBe("/srv/b.db");
   expect(path({ SENSOR_DB_PATH: "../b.db", SQLITE_PATH: "/c.db" })).toBe("/c.db");
   expect(path({ SQLITE_PATH: "/c.db" }, { sqlite: "d.db" })).toBe(`${CWD}/d.db`);
 });

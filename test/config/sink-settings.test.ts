@@ -142,7 +142,7 @@ describe("a folder", () => {
   };
 
   test("is shipped to where S3 is off, in the file or by S3_ENABLED", () => {
-    const sink = { kind: "directory", directory: "/work/folder/lake", buckets: local };
+    const sink = { kind: "directory", directory: "/srv/folder/lake", buckets: local };
     expect(sinkOf("s3_configuration: {enabled: false}")).toEqual(sink);
     expect(sinkOf("s3_configuration: {enabled: true}", { S3_ENABLED: "no" })).toEqual(sink);
   });
@@ -151,7 +151,7 @@ describe("a folder", () => {
     const env = { S3_ENABLED: "true", S3_PREFIX: "p", S3_REGION: "r" };
     expect(sinkOf("", env, { directory: "out" })).toMatchObject({
       kind: "directory",
-      directory: "/work/folder/out",
+      directory: "/srv/folder/out",
     });
     expect(sinkOf("", { ...env, OUTPUT_DIRECTORY: "out" })).toMatchObject({ kind: "s3" });
   });
