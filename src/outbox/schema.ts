@@ -1,5 +1,6 @@
 import { UploaderError } from "../core/errors.ts";
 import type { Connection } from "../sqlite/open.ts";
+import { writeSeal } from "./seal.ts";
 
 /** What each version of the state added; a state of version n has run the first n of them. */
 const MIGRATIONS: readonly string[] = [
@@ -74,6 +75,10 @@ const MIGRATIONS: readonly string[] = [
      UNIQUE (bucket, object_key)
    ) STRICT;
    CREATE INDEX objects_waiting ON objects (source_id, id) WHERE delivered_at IS NULL;`,
+
+  `-- One row, see seal.ts.
+   CREATE TABLE seal (value INTEGER NOT NULL) STRICT;
+   INSERT INTO seal VALUES (0);`,
 ];
 
 /**
@@ -92,6 +97,7 @@ export function migrateState(db: Connection, path: string): void {
   if (version === MIGRATIONS.length) return;
   db.transaction(() => {
     for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
+    writeSeal(db);
     db.pragma(`user_version = ${MIGRATIONS.length}`);
   }).immediate();
 }

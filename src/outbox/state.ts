@@ -14,6 +14,7 @@ import Database from "better-sqlite3";
 import { UploaderError } from "../core/errors.ts";
 import type { Connection } from "../sqlite/open.ts";
 import { migrateState } from "./schema.ts";
+import { isSealed, keepSeal } from "./seal.ts";
 
 export interface StateFiles {
   readonly folder: string;
@@ -99,7 +100,8 @@ export function openState(files: StateFiles, now: number): State {
     db.pragma("foreign_keys = ON");
     assertSound(db, files.database);
     migrateState(db, files.database);
-    assertAgrees(db, files.database);
+    assertSealed(db, files.database);
+    keepSeal(db);
     return { db, files, id: readIdentity(db, now), close: () => db?.close() };
   } catch (error) {
     db?.close();
@@ -175,24 +177,9 @@ function assertSound(db: Connection, path: string): void {
   if (problem?.quick_check !== "ok") throw damaged(path, problem?.quick_check ?? "it cannot be checked");
 }
 
-/** What a commit of ours leaves agrees with itself; what was edited by hand, or put together, may not. */
-function assertAgrees(db: Connection, path: string): void {
-  const found = db
-    .prepare(
-      `SELECT table_name, cursor IS NOT (
-           SELECT rowid_value FROM positions WHERE source_id = sources.id AND NOT EXISTS (
-             SELECT 1 FROM covered_ranges AS covered WHERE covered.source_id = sources.id
-               AND rowid_value BETWEEN covered.first_rowid AND covered.last_rowid)
-           ORDER BY ordinal DESC LIMIT 1) AS is_unknown
-       FROM sources WHERE is_unknown OR next_sequence <= (
-         SELECT max(sequence) FROM objects WHERE source_id = sources.id AND generation = sources.generation)`,
-    )
-    .get() as { table_name: string; is_unknown: number } | undefined;
-  if (!found) return;
-  const what = found.is_unknown
-    ? "cursor is not at the row that was shipped last"
-    : "next sequence is taken already";
-  throw damaged(path, `it does not agree with itself, the ${what} (table ${found.table_name})`);
+/** An edit by hand may make rows be lost, or come twice, and leave no other trace. */
+function assertSealed(db: Connection, path: string): void {
+  if (!isSealed(db)) throw damaged(path, "something else than the uploader has changed it");
 }
 
 function damaged(path: string, why: string, cause?: unknown): UploaderError {

@@ -43,6 +43,8 @@ const removeAll = (stateDir: string) => {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(state(stateDir) + suffix, { force: true });
 };
 
+const DELETE_WAITING = "DELETE FROM objects WHERE delivered_at IS NULL";
+
 const DAMAGES: readonly (readonly [string, RegExp, (stateDir: string) => void])[] = [
   ["cut in the middle of a page", REBUILD, (dir) => truncateSync(state(dir), 5_000)],
   ["cut at the end of a page", REBUILD, (dir) => truncateSync(state(dir), 8_192)],
@@ -54,6 +56,43 @@ const DAMAGES: readonly (readonly [string, RegExp, (stateDir: string) => void])[
     (dir) => execute(dir, "UPDATE sources SET cursor = (SELECT min(rowid_value) FROM positions)"),
   ],
   ["with a sequence that was edited", REBUILD, (dir) => execute(dir, "UPDATE sources SET next_sequence = 2")],
+  ["whose waiting objects were deleted", REBUILD, (dir) => execute(dir, DELETE_WAITING)],
+  [
+    "whose last object was deleted",
+    REBUILD,
+    (dir) => execute(dir, "DELETE FROM objects WHERE id = (SELECT max(id) FROM objects)"),
+  ],
+  [
+    "whose waiting objects were struck",
+    REBUILD,
+    (dir) => execute(dir, "UPDATE objects SET delivered_at = extracted_at WHERE delivered_at IS NULL"),
+  ],
+  [
+    "that begins with the first row again",
+    REBUILD,
+    (dir) => execute(dir, "DELETE FROM positions; UPDATE sources SET cursor = NULL"),
+  ],
+  [
+    "that begins with the first object again",
+    REBUILD,
+    (dir) =>
+      execute(
+        dir,
+        "DELETE FROM positions; DELETE FROM objects; UPDATE sources SET cursor = NULL, next_sequence = 1",
+      ),
+  ],
+  ["with another generation", REBUILD, (dir) => execute(dir, "UPDATE sources SET generation = 9")],
+  [
+    "with a sequence that skips some",
+    REBUILD,
+    (dir) => execute(dir, "UPDATE sources SET next_sequence = next_sequence + 5"),
+  ],
+  [
+    "with a source that was deleted",
+    REBUILD,
+    (dir) => execute(dir, "DELETE FROM objects; DELETE FROM sources"),
+  ],
+  ["that lost its seal", REBUILD, (dir) => execute(dir, "DELETE FROM seal")],
   ["that lost its id", REBUILD, (dir) => execute(dir, "DELETE FROM identity")],
   ["without a table", REBUILD, (dir) => execute(dir, "DROP TABLE positions")],
   ["overwritten", REBUILD, (dir) => writeFileSync(state(dir), Buffer.alloc(20_000, 0xa5))],
@@ -91,6 +130,7 @@ function filesOf(stateDir: string): string[] {
 const LOSSES: readonly (readonly [string, (site: Site) => void])[] = [
   ["a state.db that was deleted", ({ stateDir }) => removeAll(stateDir)],
   ["a state.db that was cut", ({ stateDir }) => truncateSync(state(stateDir), 8_192)],
+  ["a state.db whose waiting objects were deleted", ({ stateDir }) => execute(stateDir, DELETE_WAITING)],
   ["a file of the outbox that is missing", ({ stateDir }) => rmSync(waitingFile(stateDir))],
   ["a file of the outbox that was changed", ({ stateDir }) => appendFileSync(waitingFile(stateDir), "!")],
 ];

@@ -41,6 +41,22 @@ describe("a state", () => {
     expect(openForTest(state.files.database).pragma("user_version", { simple: true })).toBe(999);
   });
 
+  it("of an earlier version, which had no seal, is sealed when it is brought to this one", () => {
+    const state = newState();
+    commitExtraction(state, commitOf(newSource(state)));
+    state.close();
+    const edit = (sql: string) => {
+      const db = openForTest(state.files.database);
+      db.exec(sql);
+      db.close();
+    };
+    edit("DROP TABLE seal; PRAGMA user_version = 1");
+    openState(state.files, NOW).close();
+    openState(state.files, NOW).close();
+    edit("UPDATE objects SET rows = 2");
+    expect(() => openState(state.files, NOW)).toThrow(/something else than the uploader has changed it/);
+  });
+
   it("that is no database is damaged, and the way out is named", () => {
     const files = createStateFolders(join(temporaryFolder(), "state"));
     writeFileSync(files.database, "not a database, and long enough to be looked at ".repeat(100));
