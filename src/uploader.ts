@@ -16,7 +16,7 @@ import { assertNotLost, createStateFolders, openState } from "./outbox/state.ts"
 import { createOwnership } from "./ownership.ts";
 import { createSourceReader } from "./read.ts";
 import { followRevisions } from "./revisions.ts";
-import { discoverTables } from "./source/discover.ts";
+import { discoverTables, GIVE_IT_A_ROWID, tablesWithoutRowid } from "./source/discover.ts";
 import { describeHazard } from "./source/hazards.ts";
 import { inspectTable } from "./source/inspect.ts";
 import { estimateRows } from "./source/range.ts";
@@ -173,6 +173,12 @@ function warnOfHazards(db: Connection, tables: readonly string[], { settings, lo
     log.warn(
       "conditional writes are off: each put is preceded by a look instead, so two uploaders with one node id could overwrite each other's objects",
     );
+  if (!Array.isArray(settings.tables))
+    for (const table of tablesWithoutRowid(db))
+      log.warn(
+        { table },
+        `the table is not shipped, because it is WITHOUT ROWID and has no rowid to follow; to ship it, ${GIVE_IT_A_ROWID}`,
+      );
   for (const table of tables) {
     const { rowidIsDeclared, timestampColumn } = inspectTable(db, table, settings);
     if (!rowidIsDeclared)

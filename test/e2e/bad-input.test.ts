@@ -102,6 +102,18 @@ const CASES: Readonly<Record<string, Case>> = {
       /sqlite_table.*SQLITE_TABLE_NAME.*--table.*"\*"/,
     ],
   },
+  "a table without a rowid, the only one": {
+    given: (folder) => createPairs(join(folder, "sensor.db")),
+    args: TO_FOLDER,
+    exit: 1,
+    says: [/none has a rowid to follow: pairs is a WITHOUT ROWID table/, /make it again without the words/],
+  },
+  "a table without a rowid, all being wanted": {
+    given: (folder) => createPairs(join(folder, "sensor.db")),
+    args: [...TO_FOLDER, "--table", "*"],
+    exit: 1,
+    says: [/none has a rowid to follow: pairs is a WITHOUT ROWID table/, /make it again without the words/],
+  },
   "a view for a table": {
     given: (folder) => createDatabase(join(folder, "sensor.db"), ["readings"]),
     args: [...TO_FOLDER, "--table", "latest"],
@@ -211,6 +223,22 @@ describe("bad input", () => {
     expect(stdout).toMatch(/"msg":"done"/);
     expect(stdout).not.toMatch(/"level":"(warn|error)"|"msg":"(extracted|delivered)"/);
     expect(existsSync(join(folder, "lake", "local-databricks-raw-local", "raw"))).toBe(false);
+  });
+});
+
+describe("a table without a rowid beside another", () => {
+  it.each([
+    [[], 1],
+    [["--table", "*"], 1],
+    [["--table", "readings"], 0],
+  ])("is left out with a warning unless tables are named (%j)", async (args, warnings) => {
+    const folder = temporaryFolder();
+    createDatabase(join(folder, "sensor.db"), ["readings"]);
+    createPairs(join(folder, "sensor.db"));
+    const { code, stdout } = await runProgram("uploader", ["--once", ...TO_FOLDER, ...args], { cwd: folder });
+    expect(code).toBe(0);
+    const warned = stdout.match(/"level":"warn".*"table":"pairs".*not shipped.*WITHOUT ROWID/g) ?? [];
+    expect(warned).toHaveLength(warnings);
   });
 });
 
@@ -328,6 +356,12 @@ function createDatabase(path: string, tables: readonly string[], rows = 0): void
       db.exec(`INSERT INTO ${table} (timestamp) VALUES ('2026-01-01T00:00:00Z')`);
   }
   db.exec(`CREATE VIEW latest AS SELECT max(id) FROM ${tables[0]}`);
+  db.close();
+}
+
+function createPairs(path: string): void {
+  const db = new Database(path);
+  db.exec("CREATE TABLE pairs (k TEXT PRIMARY KEY, v) WITHOUT ROWID; INSERT INTO pairs VALUES ('a', 1)");
   db.close();
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ensureControlTables } from "../../src/pipeline/control-tables.ts";
-import { discoverTables } from "../../src/source/discover.ts";
+import { discoverTables, tablesWithoutRowid } from "../../src/source/discover.ts";
 import type { Connection } from "../../src/sqlite/open.ts";
 import { openMemory } from "../query/tables.ts";
 
@@ -54,18 +54,39 @@ describe("discoverTables", () => {
   });
 
   it.each([
-    ["latest", "a view"],
-    ["pairs", "a WITHOUT ROWID table"],
-    ["texts", "a virtual"],
-    ["texts_data", "a shadow"],
-  ])("refuses %s, which is %s", (name, what) => {
+    ["latest", "a view", /^Ship the table that it is made from/],
+    ["pairs", "a WITHOUT ROWID table", /without the words WITHOUT ROWID/],
+    ["texts", "a virtual table", /^Ship the table that it is made from/],
+    ["texts_data", "a shadow table", /^Ship the table that it is made from/],
+  ])("refuses %s, which is %s", (name, what, wayOut) => {
     expect(() => discoverTables(withEverything(), [name])).toThrowError(
       expect.objectContaining({
         code: "SOURCE_UNSUPPORTED",
         message: expect.stringContaining(what),
-        hint: expect.stringMatching(/^Ship /),
+        hint: expect.stringMatching(wayOut),
       }),
     );
+  });
+
+  it.each([null, "*" as const])("refuses a database whose tables all have no rowid (%j)", (wanted) => {
+    const db = openMemory();
+    db.exec(
+      "CREATE TABLE pairs (k TEXT PRIMARY KEY, v) WITHOUT ROWID; CREATE VIEW every AS SELECT * FROM pairs",
+    );
+    ensureControlTables(db);
+    expect(() => discoverTables(db, wanted)).toThrowError(
+      expect.objectContaining({
+        code: "SOURCE_UNSUPPORTED",
+        message: expect.stringMatching(/rowid to follow: every is a view, pairs is a WITHOUT ROWID table/),
+        hint: expect.stringMatching(/without the words WITHOUT ROWID/),
+      }),
+    );
+  });
+
+  it("names the tables that are left out where none is named", () => {
+    const db = withEverything();
+    db.exec("CREATE TABLE codes (k INTEGER PRIMARY KEY) WITHOUT ROWID");
+    expect(tablesWithoutRowid(db)).toEqual(["codes", "pairs"]);
   });
 
   it.each(["pipeline_config", "PIPELINE_EXECUTIONS", "sqlite_sequence", "sqlite_schema"])(
