@@ -42,11 +42,14 @@ export function formatObjectKey(name: ObjectName): string {
 const KEY_PATTERN =
   /^(?<rejected>rejected\/)?(?<type>[a-z]+)\/(?<table>[^/]+)\/ingest_date=(?<ingestDate>\d{4}-\d{2}-\d{2})\/(?<node>[^/]+)-(?<generation>\d{4,})-(?<sequence>\d{10,})-(?<part>\d+)of(?<parts>\d+)-(?<first>n?\d{19})-(?<last>n?\d{19})-(?<rows>\d+)\.parquet$/;
 
-/** Takes a key apart from the right end, so that node ids keep their hyphens; null if it is not one of ours. */
+/**
+ * Takes a key apart from the right end, so that node ids keep their hyphens; null if it is not one of ours: if no
+ * object could have it, or another key were made of what it says.
+ */
 export function parseObjectKey(key: string): ObjectName | null {
   const groups = KEY_PATTERN.exec(key)?.groups as Record<string, string> | undefined;
   if (!groups || !isPipelineType(groups.type)) return null;
-  return {
+  const name: ObjectName = {
     route: { type: groups.type, rejected: groups.rejected !== undefined },
     node: groups.node as string,
     table: groups.table as string,
@@ -58,6 +61,32 @@ export function parseObjectKey(key: string): ObjectName | null {
     rows: Number(groups.rows),
     ingestDate: groups.ingestDate as string,
   };
+  return isPossible(name) && formatObjectKey(name) === key ? name : null;
+}
+
+/** Far beyond what any source comes to, and far below where numbers lose their last digit. */
+const MOST_GENERATIONS = 2 ** 31 - 1;
+
+function isPossible({ generation, sequence, part, parts, range, rows, ingestDate }: ObjectName): boolean {
+  const isRowid = (rowid: bigint) => BigInt.asIntN(64, rowid) === rowid;
+  const date = new Date(`${ingestDate}T00:00:00Z`);
+  return (
+    isBetween(1, generation, MOST_GENERATIONS) &&
+    isBetween(1, sequence, Number.MAX_SAFE_INTEGER) &&
+    isBetween(1, part, parts) &&
+    isBetween(1, parts, Number.MAX_SAFE_INTEGER) &&
+    isBetween(0, rows, Number.MAX_SAFE_INTEGER) &&
+    isRowid(range.first) &&
+    isRowid(range.last) &&
+    range.first <= range.last &&
+    // V8 takes 30 February for 2 March.
+    !Number.isNaN(date.getTime()) &&
+    date.toISOString().startsWith(ingestDate)
+  );
+}
+
+function isBetween(least: number, value: number, most: number): boolean {
+  return least <= value && value <= most;
 }
 
 /** The folder below which a source's objects of one route lie, for listing. */

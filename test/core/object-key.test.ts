@@ -57,8 +57,10 @@ const anyObjectName: fc.Arbitrary<ObjectName> = fc.record({
   generation: fc.integer({ min: 1, max: 100_000 }),
   sequence: fc.integer({ min: 1, max: 2 ** 36 }),
   part: fc.integer({ min: 1, max: 9 }),
-  parts: fc.integer({ min: 1, max: 9 }),
-  range: fc.record({ first: rowid, last: rowid }),
+  parts: fc.integer({ min: 9, max: 12 }),
+  range: fc
+    .tuple(rowid, rowid)
+    .map(([one, other]) => (one <= other ? { first: one, last: other } : { first: other, last: one })),
   rows: fc.integer({ min: 0, max: 2 ** 36 }),
   ingestDate: fc
     .date({ min: new Date("2000-01-01"), max: new Date("9999-12-31"), noInvalidDate: true })
@@ -153,7 +155,97 @@ describe("parseObjectKey", () => {
   ])("does not take %s for a key of ours", (key) => {
     expect(parseObjectKey(key)).toBeNull();
   });
+
+  it.each<[string, Partial<Record<keyof typeof EXAMPLE_PARTS, string>>]>([
+    ["part 3 of 2", { part: "3of2" }],
+    ["part 0 of 0", { part: "0of0" }],
+    ["part 0 of 2", { part: "0of2" }],
+    ["a part with a zero before it", { part: "01of2" }],
+    ["sequence 0", { sequence: "0000000000" }],
+    ["a sequence that is no whole number any more", { sequence: "9007199254740993" }],
+    ["a sequence with zeros too many", { sequence: "00000000042" }],
+    ["generation 0", { generation: "0000" }],
+    ["generation 10^20", { generation: "100000000000000000000" }],
+    ["more generations than there can be", { generation: "2147483648" }],
+    ["a month and a day that are none", { date: "2026-99-99" }],
+    ["30 February", { date: "2026-02-30" }],
+    ["a rowid of 2^63", { last: "9223372036854775808" }],
+    ["a rowid below -2^63", { first: "n9223372036854775809" }],
+    ["a rowid of -0", { first: "n0000000000000000000" }],
+    ["a first rowid behind the last", { first: "0000000000000000010" }],
+    ["rows without number", { rows: "9007199254740993" }],
+    ["a table that is no safe name", { table: "_hidden" }],
+    ["a node that is no safe name", { node: "edge 7" }],
+  ])("does not take %s for a key of ours", (_, changes) => {
+    expect(parseObjectKey(keyOf(EXAMPLE_PARTS))).not.toBeNull();
+    expect(parseObjectKey(keyOf({ ...EXAMPLE_PARTS, ...changes }))).toBeNull();
+  });
+
+  it("takes no text for a key from which another one would be made, nor one that no object could have", () => {
+    const anyKey = anyObjectName.map(formatObjectKey);
+    fc.assert(
+      fc.property(fc.oneof(mutated(anyKey), likeAKey, fc.string({ unit: "binary" })), (key) => {
+        const name = parseObjectKey(key);
+        if (name === null) return;
+        expect(formatObjectKey(name)).toBe(key);
+        expect(name.part).toBeLessThanOrEqual(name.parts);
+        for (const number of [name.generation, name.sequence, name.part]) {
+          expect(number).toBeGreaterThanOrEqual(1);
+          expect(Number.isSafeInteger(number + 1)).toBe(true);
+        }
+        for (const rowid of [name.range.first, name.range.last]) expect(BigInt.asIntN(64, rowid)).toBe(rowid);
+        expect(name.range.first <= name.range.last).toBe(true);
+        expect(new Date(name.ingestDate).toISOString().slice(0, 10)).toBe(name.ingestDate);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 });
+
+const EXAMPLE_PARTS = {
+  ...{ table: "t", date: "2026-02-03", node: "n", generation: "0001", sequence: "0000000042", part: "1of2" },
+  ...{ first: "0000000000000000001", last: "0000000000000000009", rows: "9" },
+};
+
+function keyOf({ table, date, node, generation, sequence, part, first, last, rows }: typeof EXAMPLE_PARTS) {
+  const file = [node, generation, sequence, part, first, last, rows].join("-");
+  return `raw/${table}/ingest_date=${date}/${file}.parquet`;
+}
+
+/** A key of ours with some of its characters replaced, left out or doubled. */
+function mutated(anyKey: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  const edits = fc.array(
+    fc.record({
+      at: fc.nat({ max: 300 }),
+      length: fc.nat({ max: 3 }),
+      text: fc.oneof(fc.constantFrom("", "0", "9", "n", "-", "of", "/", "99"), fc.string({ maxLength: 2 })),
+    }),
+    { minLength: 1, maxLength: 3 },
+  );
+  return fc.tuple(anyKey, edits).map(([key, edits]) =>
+    edits.reduce((text, { at, length, text: put }) => {
+      const from = at % (text.length + 1);
+      return text.slice(0, from) + put + text.slice(from + length);
+    }, key),
+  );
+}
+
+const digits = (length: number) =>
+  fc.string({ unit: fc.constantFrom(..."0123456789"), minLength: length, maxLength: length });
+/** What has the shape of a key, with any digits in it. */
+const likeAKey = fc
+  .record({
+    table: fc.constantFrom("t", "_t", "t t"),
+    date: fc.tuple(digits(4), digits(2), digits(2)).map((parts) => parts.join("-")),
+    node: fc.constantFrom("n", "n-7", ".n"),
+    generation: fc.oneof(digits(4), digits(21)),
+    sequence: fc.oneof(digits(10), digits(17)),
+    part: fc.tuple(digits(1), digits(1)).map((parts) => parts.join("of")),
+    first: fc.tuple(fc.constantFrom("", "n"), digits(19)).map((parts) => parts.join("")),
+    last: fc.tuple(fc.constantFrom("", "n"), digits(19)).map((parts) => parts.join("")),
+    rows: fc.oneof(digits(1), digits(18)),
+  })
+  .map(keyOf);
 
 function bigintText(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { stateDocument } from "../../src/cli/state-report.ts";
@@ -10,6 +10,27 @@ import { openSite, type Site } from "./site.ts";
 
 describe("on a directory", () => {
   restoresWhatWasLost(async () => openSite());
+
+  test("keys that no object could have are nobody's", async () => {
+    const site = openSite();
+    appendReadings(site.db, 30);
+    await site.upload();
+    const path = site.objects().find(({ name }) => name.sequence === 2)?.path ?? "";
+    site.loseState();
+    const strays = [
+      path.replace("-0001-0000000002-", "-100000000000000000000-0000000001-"),
+      path.replace("-0001-0000000002-1of1-", "-0001-0000000004-3of2-"),
+    ];
+    for (const stray of strays) copyFileSync(path, stray);
+    const { findings } = await site.rebuild();
+    expect(findings.sources[0]).toMatchObject({
+      plan: { generation: 2, cursor: 30n, missing: [] },
+      resume: { rowsToSend: 0, replaced: null },
+    });
+    for (const stray of strays) rmSync(stray);
+    expect(await site.upload()).toBe(0);
+    await expectEveryRowOnce(site.objects(), site.db);
+  });
 });
 
 suiteFor("versitygw", "a rebuild", (server) => {
