@@ -2,6 +2,8 @@ import type { Settings } from "./config/settings.ts";
 import type { Clock } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
 import { createSink, destinationOf } from "./destination.ts";
+import { assertLocalFiles } from "./local-files.ts";
+import type { Logger } from "./observe/logger.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
 import {
   findRemains,
@@ -17,6 +19,7 @@ import { createSurveyor, type Survey, type Surveyor } from "./rebuild-survey.ts"
 import type { Sink } from "./sink/sink.ts";
 import { discoverTables } from "./source/discover.ts";
 import { inspectTable } from "./source/inspect.ts";
+import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import type { Connection } from "./sqlite/open.ts";
 import { openSourceDatabase } from "./uploader.ts";
 
@@ -38,6 +41,9 @@ export interface RebuildFindings {
 export interface RebuildOptions {
   readonly settings: Settings;
   readonly clock: Clock;
+  readonly log: Logger;
+  /** Left out: the operating system's answer. */
+  readonly readFileSystem?: ReadFileSystem;
   /** Called as keys are listed, with how many of a table there were so far. */
   readonly onListed: (keys: number) => void;
   /** Is told what was found, and says whether to go on; nothing is changed before. */
@@ -64,6 +70,7 @@ export interface Rebuilt {
  */
 export async function rebuildState(options: RebuildOptions): Promise<Rebuilt | null> {
   const { settings, clock } = options;
+  assertLocalFiles(settings, options.log, options.readFileSystem);
   const releases: (() => void)[] = [];
   const held = <Resource>(resource: Resource, release: (resource: Resource) => void): Resource => {
     releases.push(() => release(resource));

@@ -1,6 +1,7 @@
 import type { Settings } from "./config/settings.ts";
 import type { Clock } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
+import { assertLocalFiles } from "./local-files.ts";
 import type { Logger } from "./observe/logger.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
 import { listWaiting, setAside, type WaitingObject } from "./outbox/set-aside.ts";
@@ -12,6 +13,7 @@ import {
   stateFiles,
 } from "./outbox/state.ts";
 import { recordExecutions } from "./pipeline/executions.ts";
+import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import { openDatabase } from "./sqlite/open.ts";
 
 /** Which objects are to be set aside: those that all of what is given describes. */
@@ -27,6 +29,8 @@ export interface SetAsideOptions {
   readonly choice: SetAsideChoice;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Left out: the operating system's answer. */
+  readonly readFileSystem?: ReadFileSystem;
   /** Is told what was chosen, and says whether to go on; nothing is changed before. */
   readonly confirm: (objects: readonly WaitingObject[]) => Promise<boolean>;
 }
@@ -40,6 +44,7 @@ export interface SetAsideOptions {
  */
 export async function setAsideObjects(options: SetAsideOptions): Promise<string[] | null> {
   const { settings, choice, clock } = options;
+  assertLocalFiles(settings, options.log, options.readFileSystem);
   assertThereIsAState(settings.stateDir);
   const files = createStateFolders(settings.stateDir);
   const lock = acquireStateLock(settings.stateDir, clock.now());

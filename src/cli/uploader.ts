@@ -144,6 +144,7 @@ async function rebuild(settings: Settings, yes: boolean): Promise<void> {
     const rebuilt = await (await import("../rebuild.ts")).rebuildState({
       settings,
       clock: systemClock,
+      log: createLogger(settings.logLevel, { isTerminal: process.stdout.isTTY === true }),
       onListed: progress.listed,
       confirm: async (findings) => {
         progress.end();

@@ -8,6 +8,7 @@ import { rebuildState } from "../../src/rebuild.ts";
 import { createS3Sink } from "../../src/sink/s3.ts";
 import { describeS3Error } from "../../src/sink/s3-errors.ts";
 import { appendReadings } from "../support/readings.ts";
+import { noLog } from "../support/run-in-process.ts";
 import { s3SinkOptions } from "../support/s3-place.ts";
 import { startS3Proxy } from "../support/s3-proxy.ts";
 import { suiteFor } from "../support/s3-servers.ts";
@@ -97,7 +98,7 @@ suiteFor("versitygw", "what the uploader asks of S3", (server) => {
     const argv = { sqlite: site.database, table: "readings", "node-id": NODE };
     const settings = loadSettings({ argv, env: site.environment, cwd: site.folder, hostname: "h" });
     const confirm = () => Promise.resolve(true);
-    await rebuildState({ settings, clock: systemClock, onListed: () => {}, confirm });
+    await rebuildState({ settings, clock: systemClock, log: noLog, onListed: () => {}, confirm });
 
     const called = new Set(site.proxy.requests.map(actionOf));
     const allowed = Object.entries(ALLOWED).flatMap(([on, actions]) =>

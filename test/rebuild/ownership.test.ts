@@ -6,7 +6,7 @@ import { ownerKey } from "../../src/core/object-key.ts";
 import { rebuildState } from "../../src/rebuild.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { appendReadings, createReadings } from "../support/readings.ts";
-import { startInProcess } from "../support/run-in-process.ts";
+import { noLog, startInProcess } from "../support/run-in-process.ts";
 import { until } from "../support/until.ts";
 import { expectEveryRowOnce } from "./every-row-once.ts";
 import { openSite, type Site } from "./site.ts";
@@ -90,7 +90,9 @@ test("a no changes nothing", async () => {
   const before = snapshot(site);
   const { settings } = site;
   const confirm = () => Promise.resolve(false);
-  expect(await rebuildState({ settings, clock: systemClock, onListed: noListing, confirm })).toBeNull();
+  expect(
+    await rebuildState({ settings, clock: systemClock, log: noLog, onListed: noListing, confirm }),
+  ).toBeNull();
   expect(snapshot(site)).toEqual(before);
   appendReadings(site.db, 10);
   expect(await site.upload()).toBe(0);
@@ -134,6 +136,7 @@ test("cut short between two tables, it is refused until it was run again", async
   const interrupted = rebuildState({
     settings,
     clock: systemClock,
+    log: noLog,
     onListed: noListing,
     async confirm() {
       writeFileSync(markerPath(site, "valves"), `${readFileSync(markerPath(site, "valves"), "utf8")}\n`);
@@ -167,6 +170,7 @@ test("what comes in while it asks counts too", async () => {
   const rebuilt = await rebuildState({
     settings: site.settings,
     clock: systemClock,
+    log: noLog,
     onListed: noListing,
     async confirm({ sources }) {
       expect(sources[0]?.plan.cursor).toBe(20n);

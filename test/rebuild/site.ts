@@ -11,7 +11,7 @@ import { setPipelineType } from "../../src/pipeline/set-type.ts";
 import { type RebuildFindings, type Rebuilt, rebuildState } from "../../src/rebuild.ts";
 import { type LakeObject, listObjects } from "../support/lake-reader.ts";
 import { openReadings, type ReadingsDatabase } from "../support/readings.ts";
-import { uploadOnce } from "../support/run-in-process.ts";
+import { noLog, uploadOnce } from "../support/run-in-process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** A machine with a sensor's database and an uploader, whose extractions are of ten rows, and its lake. */
@@ -70,6 +70,7 @@ export function openSite({ lake, flags = {} }: SiteOptions = {}): Site {
       const rebuilt = await rebuildState({
         settings,
         clock: systemClock,
+        log: noLog,
         onListed: () => {},
         confirm: async (found) => {
           findings = found;

@@ -1,8 +1,18 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
-import { type FileSystem, networkFileSystem, readFileSystem } from "../../src/sqlite/file-system.ts";
+import { loadSettings } from "../../src/config/load-settings.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { type RebuildOptions, rebuildState } from "../../src/rebuild.ts";
+import { setAsideObjects } from "../../src/set-aside.ts";
+import {
+  type FileSystem,
+  networkFileSystem,
+  type ReadFileSystem,
+  readFileSystem,
+} from "../../src/sqlite/file-system.ts";
 import { openReadings } from "../support/readings.ts";
-import { type LogLine, uploadOnce } from "../support/run-in-process.ts";
+import { type LogLine, noLog, uploadOnce } from "../support/run-in-process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const FUSE = 0x65735546n;
@@ -50,10 +60,10 @@ describe("readFileSystem", () => {
   });
 });
 
-describe("an uploader", () => {
-  const NFS: FileSystem = { type: 0x6969n, mountType: null };
-  const LOCAL: FileSystem = { type: 0xef53n, mountType: null };
+const NFS: FileSystem = { type: 0x6969n, mountType: null };
+const LOCAL: FileSystem = { type: 0xef53n, mountType: null };
 
+describe("an uploader", () => {
   test.each([
     ["a database", "sensor.db", /The database, .*sensor\.db, is on a network or shared file system \(NFS\)/],
     ["control tables", "control.db", /The database with the control tables, .*control\.db, is on a network/],
@@ -86,3 +96,36 @@ describe("an uploader", () => {
     );
   });
 });
+
+describe("a command that changes the state", () => {
+  const confirm = async () => true;
+  const choice = { key: null, tables: ["readings"] };
+  const COMMANDS: Readonly<Record<string, (options: CommandOptions) => Promise<unknown>>> = {
+    "state rebuild": (options) => rebuildState({ ...options, onListed: () => {}, confirm }),
+    "outbox set-aside": (options) => setAsideObjects({ ...options, choice, confirm }),
+  };
+
+  test.each(Object.keys(COMMANDS))("refuses a network file system: %s", async (name) => {
+    const folder = temporaryFolder();
+    openReadings(join(folder, "sensor.db"));
+    const stateDir = join(folder, "state");
+    const run = (more: Readonly<Record<string, unknown>>) => {
+      const argv = { sqlite: "sensor.db", directory: "lake", "state-dir": "state", ...more };
+      const settings = loadSettings({ argv, env: {}, cwd: folder, hostname: "h" });
+      const read: ReadFileSystem = (path) => (path === stateDir ? NFS : LOCAL);
+      return COMMANDS[name]?.({ settings, clock: systemClock, log: noLog, readFileSystem: read });
+    };
+    const refused = {
+      code: "NETWORK_FILE_SYSTEM",
+      message: expect.stringMatching(/^The state folder, .*NFS/),
+    };
+    await expect(run({})).rejects.toMatchObject(refused);
+    expect(existsSync(stateDir)).toBe(false);
+    // What set-aside then misses is a state.
+    const allowed = run({ "allow-network-filesystem": true });
+    if (name === "state rebuild") expect(await allowed).toMatchObject({ movedAside: [] });
+    else await expect(allowed).rejects.toMatchObject({ message: expect.stringMatching(/There is no state/) });
+  });
+});
+
+type CommandOptions = Pick<RebuildOptions, "settings" | "clock" | "log" | "readFileSystem">;

@@ -32,6 +32,8 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
+export const noLog = pino({ level: "silent" });
+
 /** Runs the uploader once within the test's process. */
 export function uploadOnce(options: InProcessOptions): Promise<0 | 1> {
   return run({ ...options, argv: { once: true, ...options.argv } });
@@ -73,7 +75,7 @@ async function run(options: InProcessOptions): Promise<0 | 1> {
     random: Math.random,
     log: onLog
       ? pino({ base: null, level: "debug" }, { write: (line: string) => onLog(JSON.parse(line)) })
-      : pino({ level: "silent" }),
+      : noLog,
     progress: { ...noProgress, ...options.progress },
     signal: options.signal ?? new AbortController().signal,
     ...(options.readFileSystem ? { readFileSystem: options.readFileSystem } : {}),
