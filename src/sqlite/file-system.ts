@@ -54,7 +54,8 @@ export const readFileSystem: ReadFileSystem = (path) => {
     const real = realpathSync(path);
     // Some architectures and file systems extend the sign.
     const type = BigInt.asUintN(32, statfsSync(real, { bigint: true }).type);
-    return { type, mountType: type === FUSE_TYPE ? readMountType(real) : null };
+    if (type !== FUSE_TYPE) return { type, mountType: null };
+    return { type, mountType: mountTypeOf(real, readFileSync("/proc/self/mountinfo", "utf8")) };
   } catch {
     return path === dirname(path) ? null : readFileSystem(dirname(path));
   }
@@ -72,10 +73,15 @@ export function networkFileSystem({ type, mountType }: FileSystem): string | nul
   return mountType !== null && NETWORK_FUSE_TYPES.test(mountType) ? mountType : null;
 }
 
-/** The type of the mount with the longest path above this one, and of several there the last. */
-function readMountType(path: string): string | null {
+/**
+ * The type of the mount that a path lies on: of the one with the longest path above it, and of several there the last.
+ *
+ * @param mounts /proc/self/mountinfo (proc_pid_mountinfo(5)): in each line the fifth field is where it is mounted, with
+ *   blanks and the like as `\040`, and the first one behind ` - ` its type
+ */
+export function mountTypeOf(path: string, mounts: string): string | null {
   let found: { readonly point: string; readonly type: string } | null = null;
-  for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
+  for (const line of mounts.split("\n")) {
     const [mount = "", origin = ""] = line.split(" - ");
     const point = (mount.split(" ")[4] ?? "").replace(/\\(\d{3})/g, (_, octal: string) =>
       String.fromCharCode(Number.parseInt(octal, 8)),

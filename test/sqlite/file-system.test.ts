@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { loadSettings } from "../../src/config/load-settings.ts";
@@ -7,6 +7,7 @@ import { type RebuildOptions, rebuildState } from "../../src/rebuild.ts";
 import { setAsideObjects } from "../../src/set-aside.ts";
 import {
   type FileSystem,
+  mountTypeOf,
   networkFileSystem,
   type ReadFileSystem,
   readFileSystem,
@@ -50,6 +51,50 @@ describe("networkFileSystem", () => {
     expect(networkFileSystem(found)).toBeNull();
   });
 });
+
+/** Of a machine with mounts of many kinds, in the form of proc_pid_mountinfo(5). */
+const MOUNTS = String.raw`
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+23 22 0:21 / /proc rw,nosuid - proc proc rw
+30 22 0:40 / /mnt rw,relatime shared:7 master:1 - ext4 /dev/vdb rw
+31 30 0:41 / /mnt/host rw,relatime - virtiofs host rw
+32 31 0:42 / /mnt/host/fast rw,relatime - fuseblk /dev/vdc rw
+33 22 0:43 / /media/my\040drive\134x rw,relatime - fuse.sshfs me@there:/a\040-\040b rw
+34 22 0:44 / /srv rw,relatime shared:9 - ext4 /dev/vdd rw
+35 34 0:45 / /srv rw,relatime shared:10 shared:11 - fuse.rclone remote: rw
+`;
+
+describe("mountTypeOf", () => {
+  it.each([
+    ["/var/lib/sensor.db", "ext4"],
+    ["/mnt", "ext4"],
+    ["/mnt/host", "virtiofs"],
+    ["/mnt/host/state", "virtiofs"],
+    ["/mnt/hostess/state", "ext4"],
+    ["/mnt/host/fast/state", "fuseblk"],
+    ["/mnt/host/faster", "virtiofs"],
+    ["/media/my drive\\x/sensor.db", "fuse.sshfs"],
+    ["/media/my", "ext4"],
+    ["/srv/state", "fuse.rclone"],
+  ])("says of %s that it lies on %s, in whatever order its mounts are", (path, type) => {
+    expect(mountTypeOf(path, MOUNTS)).toBe(type);
+    // Those on one point stay in order, because the last one is on top.
+    const lines = MOUNTS.split("\n");
+    const deepestFirst = lines.toSorted((one, other) => pointOf(other).length - pointOf(one).length);
+    expect(mountTypeOf(path, deepestFirst.join("\n"))).toBe(type);
+  });
+
+  it("says nothing where nothing is known", () => {
+    expect(mountTypeOf("/srv/state", "")).toBeNull();
+    expect(mountTypeOf("/srv/state", "not what the kernel writes\n")).toBeNull();
+  });
+
+  it.runIf(process.platform === "linux")("reads what this machine's kernel writes", () => {
+    expect(mountTypeOf("/proc/self/status", readFileSync("/proc/self/mountinfo", "utf8"))).toBe("proc");
+  });
+});
+
+const pointOf = (line: string) => line.split(" ")[4] ?? "";
 
 describe("readFileSystem", () => {
   it("answers for a file, its folder, and one that is not there yet with the same", () => {
