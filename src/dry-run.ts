@@ -15,6 +15,7 @@ import { openStateForReading, stateFiles } from "./outbox/state.ts";
 import { createSourceReader, type ReadOutcome } from "./read.ts";
 import { followRevisions } from "./revisions.ts";
 import { discoverTables } from "./source/discover.ts";
+import { parseFooting } from "./source/footing.ts";
 import { inspectTable } from "./source/inspect.ts";
 import { countRows, countRowsWithin } from "./source/range.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
@@ -97,13 +98,14 @@ async function planSource(table: string, context: PlanContext): Promise<PlannedS
     cursor: source?.cursor ?? null,
     covered,
     positions: stateDb && source ? readPositions(stateDb, source) : [],
+    footing: parseFooting(source?.footing ?? null),
   };
   let outcome = reader.read(request);
   let cursor = request.cursor;
   if (outcome.kind === "replaced") {
     cursor = outcome.resumeAfter;
     covered = NOTHING_COVERED;
-    outcome = reader.read({ ...request, cursor, covered, positions: [] });
+    outcome = reader.read({ ...request, cursor, covered, positions: [], footing: null });
   }
   if (outcome.kind !== "rows") return { table, pipelineType: revisions.read().type, rows: 0, routes: [] };
   const schema = inspectTable(sourceDb, table, settings);

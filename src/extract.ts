@@ -7,6 +7,7 @@ import { readSource, type SourceState, setHold } from "./outbox/sources.ts";
 import { describeFileError, writeState } from "./outbox/state.ts";
 import type { ReadOutcome, SourceReader } from "./read.ts";
 import type { Position } from "./source/continuity.ts";
+import { formatFooting, parseFooting } from "./source/footing.ts";
 
 /** What the extractions of a source have in common. */
 export interface ExtractorOptions extends ExtractionOptions {
@@ -60,6 +61,7 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
   const covered = openCoveredRanges(state.db, source.id);
   const startedAt = clock.now();
   const ends: Position[] = [];
+  let footing = parseFooting(source.footing);
   let extraction: Extraction | null = null;
   let isCaughtUp = false;
   let isReady = false;
@@ -70,6 +72,7 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
         cursor: ends.at(-1)?.rowid ?? source.cursor,
         covered,
         positions: [...ends.slice(-1), ...stored],
+        footing,
         hold: source.hold,
         context: extraction?.context ?? null,
         maxRows: maxRows - (extraction?.sourceRows ?? 0),
@@ -83,6 +86,7 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
       extraction ??= createExtraction(options, source, outcome.context, outcome.range.first, startedAt);
       await extraction.append(outcome);
       ends.push(outcome.position);
+      footing = outcome.footing;
       isCaughtUp = outcome.isLast;
       const isFull = extraction.sourceRows >= maxRows || extraction.largestBytes >= limits.targetBytes;
       if (isFull || isCaughtUp || limits.signal.aborted) break;
@@ -92,7 +96,8 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
     isReady = true;
     failpoint("before-commit");
     const cursor = (ends.at(-1) as Position).rowid;
-    writeState(state, () => commitExtraction(state, { source, cursor, positions: ends, revision, objects }));
+    const commit = { source, cursor, positions: ends, footing: formatFooting(footing), revision, objects };
+    writeState(state, () => commitExtraction(state, commit));
     failpoint("after-commit");
     return {
       kind: "extracted",
@@ -117,7 +122,9 @@ function endWithoutRows(
   switch (outcome.kind) {
     case "replaced":
       failpoint("before-generation");
-      writeState(state, () => beginGeneration(state, source, outcome.resumeAfter));
+      writeState(state, () => {
+        beginGeneration(state, source, outcome.resumeAfter, formatFooting(outcome.footing));
+      });
       failpoint("after-generation");
       return { ...outcome, generation: source.generation + 1 };
     case "held":

@@ -12,6 +12,7 @@ import type { Destination, SourceState } from "./outbox/sources.ts";
 import type { State } from "./outbox/state.ts";
 import { syncFolder } from "./outbox/sync-folder.ts";
 import type { ReadContext, ReadOutcome } from "./read.ts";
+import type { Footing } from "./source/footing.ts";
 import { uploaderVersion } from "./version.ts";
 
 export interface ExtractionOptions {
@@ -70,7 +71,7 @@ export function createExtraction(
   const files: (RouteFile | null)[] = context.query.routes.map(() => null);
   let sourceRows = 0;
 
-  async function openFile(query: RouteQuery): Promise<RouteFile> {
+  async function openFile(query: RouteQuery, footing: Footing | null): Promise<RouteFile> {
     const constants = [...query.constants, ...originColumns(node, generation, startedAt)];
     const file = `${source.id}-${generation}-${sequence}-${routeName(query.route)}-${attempt}.parquet`;
     // Loaded by the first object: the encoder takes longer to load than a start with nothing to do.
@@ -87,6 +88,8 @@ export function createExtraction(
         pipeline_type: revision.type,
         revision: String(revision.id),
         uploader_version: uploaderVersion(),
+        // By which a rebuild knows that the rows still have the rowids they have here.
+        ...(footing?.numbering && { schema_version: String(footing.numbering.schemaVersion) }),
       },
     });
     return { query, file, writer, withConstants: createConstantAppender(constants) };
@@ -100,10 +103,10 @@ export function createExtraction(
     get largestBytes() {
       return Math.max(...files.map((file) => file?.writer.estimatedBytes ?? 0));
     },
-    async append({ batches, sourceRows: rows }) {
+    async append({ batches, footing, sourceRows: rows }) {
       for (const [index, batch] of batches.entries()) {
         if (batch === null) continue;
-        files[index] ??= await openFile(context.query.routes[index] as RouteQuery);
+        files[index] ??= await openFile(context.query.routes[index] as RouteQuery, footing);
         await files[index].writer.append(files[index].withConstants(batch));
       }
       sourceRows += rows;

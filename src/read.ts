@@ -6,9 +6,11 @@ import type { Hold } from "./outbox/sources.ts";
 import { QUERIES } from "./query/query.ts";
 import { readRoutes } from "./read-routes.ts";
 import { createBehindWatch } from "./source/behind.ts";
-import { checkContinuity, type Position, positionAt } from "./source/continuity.ts";
+import { type Continuity, checkContinuity, type Position, positionAt } from "./source/continuity.ts";
+import { type Footing, noteFooting } from "./source/footing.ts";
 import type { SourceHazard } from "./source/hazards.ts";
 import { inspectTable, isSameSchema } from "./source/inspect.ts";
+import { createNumberingWatch } from "./source/numbering.ts";
 import { withoutOversized } from "./source/oversized.ts";
 import { type CountedRange, endingAt, largestRowid, nextRange, nextUncoveredRange } from "./source/range.ts";
 import { type Connection, describeSqliteError } from "./sqlite/open.ts";
@@ -32,6 +34,8 @@ export interface ReadRequest {
   readonly covered?: CoveredRanges;
   /** The highest first. */
   readonly positions: readonly Position[];
+  /** Of the rows up to the cursor; null where nothing is remembered. */
+  readonly footing: Footing | null;
   readonly hold: Hold | null;
   /** Of the extraction that goes on; null: a new one takes what is in effect. */
   readonly context: ReadContext | null;
@@ -50,6 +54,7 @@ export type ReadOutcome =
       readonly batches: readonly (ColumnBatch | null)[];
       /** Of the last row. */
       readonly position: Position;
+      readonly footing: Footing | null;
       /** Whether there was no further row: one that is there by now can wait for the next cycle. */
       readonly isLast: boolean;
     }
@@ -60,7 +65,13 @@ export type ReadOutcome =
   /** The revision or the schema is no longer that of the extraction. */
   | { readonly kind: "changed" }
   /** The source was replaced: the rows behind the cursor do not follow those that were shipped. */
-  | { readonly kind: "replaced"; readonly resumeAfter: bigint | null; readonly reason: string };
+  | {
+      readonly kind: "replaced";
+      readonly resumeAfter: bigint | null;
+      /** Of the rows up to there. */
+      readonly footing: Footing | null;
+      readonly reason: string;
+    };
 
 export interface SourceReader {
   /** One short read transaction. */
@@ -83,6 +94,7 @@ export interface SourceReaderOptions {
 export function createSourceReader(options: SourceReaderOptions): SourceReader {
   const { db, table, timestampColumn, settings, readRevision, now, onHazard = () => {} } = options;
   const behind = createBehindWatch();
+  const numbering = createNumberingWatch(db);
   const schemaVersion = db.prepare("PRAGMA main.schema_version").pluck();
   let schema: SourceSchema | null = null;
   let inspectedAt: unknown;
@@ -95,16 +107,28 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
     return schema;
   }
 
+  function followsOn(schema: SourceSchema, { footing, positions, covered }: ReadRequest): Continuity {
+    const coveredBehind = (covered ?? NOTHING_COVERED).behind;
+    if (!numbering.mayHaveChanged(schema, footing?.numbering ?? null, coveredBehind))
+      return checkContinuity(db, schema, positions, footing?.trail);
+    // Positions are of timestamps, which rows that were moved may share.
+    const reason = "VACUUM may have given its rows other rowids, since it declares no INTEGER PRIMARY KEY";
+    return { continues: false, resumeAfter: null, reason };
+  }
+
   return {
     read: (request) =>
       inTransaction(db, (): ReadOutcome => {
         const context = readContext(currentSchema(), readRevision(), request.context, settings);
         if (context === null) return { kind: "changed" };
         const { revision } = context;
-        const continuity = checkContinuity(db, context.schema, request.positions);
+        const continuity = followsOn(context.schema, request);
         if (!continuity.continues) {
-          const isNew = nextRange(db, context.schema, continuity.resumeAfter, 1) !== null;
-          return isNew ? { kind: "replaced", ...continuity } : { kind: "nothing", revision };
+          const { resumeAfter, reason } = continuity;
+          if (nextRange(db, context.schema, resumeAfter, 1) === null) return { kind: "nothing", revision };
+          const footing =
+            resumeAfter === null ? null : noteFooting(db, context.schema, resumeAfter, numbering);
+          return { kind: "replaced", resumeAfter, footing, reason };
         }
         const hazard = request.context === null && behind.look(db, context.schema, request.cursor);
         if (hazard) onHazard(hazard);
@@ -119,11 +143,12 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
           if ("hold" in closed) return { kind: "held", revision, hold: closed.hold };
           const { range, batches } = readRoutes(db, context, closed, { omitted, onHazard });
           const position = positionAt(db, context.schema, range.last);
+          const footing = noteFooting(db, context.schema, range.last, numbering);
           const exhausted = behind.noteRead(context.schema, range);
           if (exhausted) onHazard(exhausted);
           for (const value of omitted) onHazard({ kind: "omitted", ...value });
           const isLast = range.last === all.last && all.rows < limit && covered.behind(range.last) === null;
-          return { kind: "rows", context, range, sourceRows: range.rows, batches, position, isLast };
+          return { kind: "rows", context, range, sourceRows: range.rows, batches, position, footing, isLast };
         });
       }),
   };

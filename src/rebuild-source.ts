@@ -5,6 +5,8 @@ import type { FoundObject } from "./rebuild-extractions.ts";
 import { coveredBy, type RebuildPlan } from "./rebuild-plan.ts";
 import type { Surveyor } from "./rebuild-survey.ts";
 import { type Position, rowidsMayRestart, shippedPosition } from "./source/continuity.ts";
+import { type Footing, noteFooting } from "./source/footing.ts";
+import { createNumberingWatch } from "./source/numbering.ts";
 import { countRows, countRowsWithin, largestRowid, nextRange } from "./source/range.ts";
 import { columnsToCompare, compareRows, type Sameness } from "./source/same-rows.ts";
 import type { Connection } from "./sqlite/open.ts";
@@ -16,6 +18,7 @@ export interface ResumePoint {
   readonly covered: readonly RowRange[];
   /** By which a source that is replaced from now on is noticed. */
   readonly positions: readonly Position[];
+  readonly footing: Footing | null;
   /** Why the source's rows are not those that were delivered; null: they are, as far as can be told. */
   readonly replaced: string | null;
   /** Rows of the source beyond the cursor that are not sent again. */
@@ -31,7 +34,8 @@ const MOST_OBJECTS = 3;
  * Holds a plan against the source, which may have been replaced since the rows were delivered: by the times
  * of the highest rows, and by the rowids that SQLite may give again. If it was, it is sent again from the last
  * row that can be shown to be the one that was delivered; never is a row left out that merely has the rowid
- * of another.
+ * of another. A table that VACUUM may have renumbered is sent again from its first row, since rows that were
+ * moved may have the same time.
  */
 export async function findResumePoint(
   db: Connection,
@@ -39,12 +43,23 @@ export async function findResumePoint(
   plan: RebuildPlan,
   { objects, surveyor }: { readonly objects: readonly FoundObject[]; readonly surveyor: Surveyor },
 ): Promise<ResumePoint> {
+  const numbering = createNumberingWatch(db);
   const covered = await readCovered(plan, surveyor);
   const highest = covered.at(-1)?.last ?? plan.cursor;
-  const replaced = highest === null ? null : await findReplacement();
+  const renumbered = highest === null ? null : await findRenumbering(highest);
+  const replaced = renumbered ?? (highest === null ? null : await findReplacement());
   if (replaced === null) return describe(plan.rowidSpaces, plan.cursor, covered);
-  const cursor = await lastSameRow();
+  const cursor = renumbered === null ? await lastSameRow() : null;
   return describe(beginSpace(plan.rowidSpaces, { since: plan.generation, after: cursor }), cursor, []);
+
+  /** Whether the schema has been changed, as VACUUM does too, since the last object was begun. */
+  async function findRenumbering(highest: bigint): Promise<string | null> {
+    const now = numbering.note(schema, highest);
+    const last = objects.reduce((last, object) => (isLater(object, last) ? object : last));
+    const footer = now && (await surveyor.footerOf(last));
+    if (footer === null || footer.get("schema_version") === String(now?.schemaVersion)) return null;
+    return "VACUUM may have given its rows other rowids since, as it declares no INTEGER PRIMARY KEY";
+  }
 
   async function findReplacement(): Promise<string | null> {
     if (rowidsMayRestart(db, schema, highest as bigint))
@@ -98,18 +113,24 @@ export async function findResumePoint(
     return db.transaction(() => {
       const joined = joinOverAbsentRows(db, schema, covered);
       const shipped = [cursor, joined.at(-1)?.last ?? null].filter((rowid) => rowid !== null);
+      const last = shipped.at(-1) ?? null;
       const rowsLeftOut = joined.reduce((sum, range) => sum + countRowsWithin(db, schema, range), 0);
       return {
         rowidSpaces,
         cursor,
         covered: joined,
         positions: shipped.map((rowid) => shippedPosition(db, schema, rowid)),
+        footing: last === null ? null : noteFooting(db, schema, last, numbering),
         replaced,
         rowsLeftOut,
         rowsToSend: countRows(db, schema, cursor) - rowsLeftOut,
       };
     })();
   }
+}
+
+function isLater({ name: a }: FoundObject, { name: b }: FoundObject): boolean {
+  return a.generation === b.generation ? a.sequence > b.sequence : a.generation > b.generation;
 }
 
 async function readCovered({ claims }: RebuildPlan, surveyor: Surveyor): Promise<RowRange[]> {

@@ -5,7 +5,7 @@ import { safeName } from "./core/names.ts";
 import { objectKeyPrefix, ownerKey, parseObjectKey } from "./core/object-key.ts";
 import { rangesOfRowids } from "./core/row-ranges.ts";
 import { PIPELINE_TYPES, type RowRange } from "./core/types.ts";
-import { readObjectColumns } from "./encode/read-object.ts";
+import { readObjectColumns, readObjectFooter } from "./encode/read-object.ts";
 import { type MarkerText, parseMarker } from "./ownership.ts";
 import type { FoundObject } from "./rebuild-extractions.ts";
 import type { Marker, Sink } from "./sink/sink.ts";
@@ -24,6 +24,8 @@ export interface Surveyor {
   rowsOf(object: FoundObject): Promise<readonly RowRange[]>;
   /** Columns of an object by name, of those that it has. */
   columnsOf(object: FoundObject, names: readonly string[]): Promise<ReadonlyMap<string, Vector>>;
+  /** What was written into an object when it was begun. */
+  footerOf(object: FoundObject): Promise<ReadonlyMap<string, string>>;
 }
 
 export interface SurveyorOptions {
@@ -55,14 +57,17 @@ export function createSurveyor({ sink, node, buckets, onListed }: SurveyorOption
     return found;
   }
 
-  async function columnsOf(object: FoundObject, names: readonly string[]) {
+  async function readWith<Result>(object: FoundObject, read: (bytes: Uint8Array) => Promise<Result>) {
     const bytes = await sink.read(object.bucket, object.key);
     try {
-      return await readObjectColumns(bytes, names);
+      return await read(bytes);
     } catch (cause) {
       throw unreadable(object, (cause as Error).message, cause);
     }
   }
+
+  const columnsOf = (object: FoundObject, names: readonly string[]) =>
+    readWith(object, (bytes) => readObjectColumns(bytes, names));
 
   function unreadable({ bucket, key }: FoundObject, why: string, cause?: unknown): UploaderError {
     return new UploaderError({
@@ -93,5 +98,6 @@ export function createSurveyor({ sink, node, buckets, onListed }: SurveyorOption
       return ranges;
     },
     columnsOf,
+    footerOf: (object) => readWith(object, readObjectFooter),
   };
 }

@@ -18,6 +18,7 @@ import { findResumePoint, type ResumePoint } from "./rebuild-source.ts";
 import { createSurveyor, type Survey, type Surveyor } from "./rebuild-survey.ts";
 import type { Sink } from "./sink/sink.ts";
 import { discoverTables } from "./source/discover.ts";
+import { formatFooting } from "./source/footing.ts";
 import { inspectTable } from "./source/inspect.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import type { Connection } from "./sqlite/open.ts";
@@ -145,6 +146,7 @@ function restoredSource({ table, survey, plan, resume }: RebuildFinding, setting
     cursor: resume.cursor,
     covered: resume.covered,
     positions: resume.positions,
+    footing: formatFooting(resume.footing),
     destination: destinationOf(settings.sink),
     epoch: nextEpoch(survey.owner),
     delivered: {

@@ -184,7 +184,7 @@ function warnOfHazards(db: Connection, tables: readonly string[], { settings, lo
     if (!rowidIsDeclared)
       log.warn(
         { table },
-        "the table declares no INTEGER PRIMARY KEY, so VACUUM renumbers its rows and must not be run on it",
+        "the table declares no INTEGER PRIMARY KEY, so VACUUM renumbers its rows: once rows were deleted from it, all of it is shipped again after a VACUUM",
       );
     if (timestampColumn === null)
       log.warn(

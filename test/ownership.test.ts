@@ -20,7 +20,7 @@ test("two lanes that ask at once own the source together, at the first claim and
   const both = () => Promise.all([ownership.ensure(source), ownership.ensure(source)]);
 
   await expect(both()).resolves.toBeDefined();
-  beginGeneration(state, source, null);
+  beginGeneration(state, source, null, null);
   await expect(both()).resolves.toBeDefined();
   state.close();
 });

@@ -21,3 +21,17 @@ export async function readObjectColumns(
     file.free();
   }
 }
+
+/**
+ * The key-value metadata of an object's footer.
+ *
+ * @throws {Error} where the bytes are not Parquet
+ */
+export async function readObjectFooter(bytes: Uint8Array): Promise<ReadonlyMap<string, string>> {
+  const file = await ParquetFile.fromFile(new Blob([bytes as Uint8Array<ArrayBuffer>]));
+  try {
+    return file.metadata().fileMetadata().keyValueMetadata();
+  } finally {
+    file.free();
+  }
+}

@@ -24,6 +24,7 @@ export interface ExtractionCommit {
   readonly cursor: bigint;
   /** The ends of its reads, in order. */
   readonly positions: readonly StoredPosition[];
+  readonly footing: string | null;
   readonly revision: Revision;
   readonly objects: readonly NewObject[];
 }
@@ -33,11 +34,12 @@ export interface ExtractionCommit {
  * its objects are listed. Their files, and the folder, have been synced before.
  */
 export function commitExtraction(state: State, commit: ExtractionCommit): void {
-  const { source, cursor, positions, revision, objects } = commit;
+  const { source, cursor, positions, footing, revision, objects } = commit;
   state.db.transaction(() => {
     const { changes } = state.db
       .prepare(
-        `UPDATE sources SET cursor = @cursor, next_sequence = next_sequence + 1, revision = @revision
+        `UPDATE sources SET cursor = @cursor, footing = @footing, next_sequence = next_sequence + 1,
+           revision = @revision
          WHERE id = @id AND generation = @generation AND next_sequence = @sequence`,
       )
       .run({
@@ -45,6 +47,7 @@ export function commitExtraction(state: State, commit: ExtractionCommit): void {
         generation: source.generation,
         sequence: source.nextSequence,
         cursor,
+        footing,
         revision: JSON.stringify(revision),
       });
     if (changes !== 1) throw new Error(`the state of ${source.table} changed during an extraction`);
@@ -58,16 +61,21 @@ export function commitExtraction(state: State, commit: ExtractionCommit): void {
  * Begins a new generation behind `resumeAfter`: the source was replaced, or its rowids are given out again.
  * Positions above it, and what a rebuild found delivered, are forgotten, since they are of rows that are gone.
  */
-export function beginGeneration(state: State, source: SourceState, resumeAfter: bigint | null): void {
+export function beginGeneration(
+  state: State,
+  source: SourceState,
+  resumeAfter: bigint | null,
+  footing: string | null,
+): void {
   const generation = source.generation + 1;
   const spaces = beginSpace(source.rowidSpaces, { since: generation, after: resumeAfter });
   state.db.transaction(() => {
     state.db
       .prepare(
-        `UPDATE sources SET generation = ?, rowid_spaces = ?, cursor = ?, next_sequence = 1,
+        `UPDATE sources SET generation = ?, rowid_spaces = ?, cursor = ?, footing = ?, next_sequence = 1,
            hold_row = NULL, hold_through = NULL, hold_since = NULL WHERE id = ?`,
       )
-      .run(generation, formatSpaces(spaces), resumeAfter, source.id);
+      .run(generation, formatSpaces(spaces), resumeAfter, footing, source.id);
     forgetCoveredRanges(state.db, source.id, { through: null });
     state.db
       .prepare("DELETE FROM positions WHERE source_id = ? AND (@after IS NULL OR rowid_value > @after)")

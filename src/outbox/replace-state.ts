@@ -13,7 +13,15 @@ import { syncFolder } from "./sync-folder.ts";
 export interface RestoredSource
   extends Pick<
     SourceState,
-    "node" | "table" | "generation" | "rowidSpaces" | "cursor" | "destination" | "epoch" | "delivered"
+    | "node"
+    | "table"
+    | "generation"
+    | "rowidSpaces"
+    | "cursor"
+    | "footing"
+    | "destination"
+    | "epoch"
+    | "delivered"
   > {
   readonly covered: readonly RowRange[];
   readonly positions: readonly StoredPosition[];
@@ -98,17 +106,19 @@ function writeSources({ db }: State, sources: readonly RestoredSource[]): void {
 }
 
 function writeSource(db: State["db"], source: RestoredSource): void {
-  const { node, table, generation, cursor, epoch, delivered } = source;
+  const { node, table, generation, cursor, footing, epoch, delivered } = source;
   db.prepare(
-    `INSERT INTO sources (node, table_name, generation, rowid_spaces, cursor, next_sequence, destination, epoch,
+    `INSERT INTO sources (node, table_name, generation, rowid_spaces, cursor, footing, next_sequence, destination, epoch,
        delivered_objects, delivered_rows, delivered_bytes)
-     VALUES (@node, @table, @generation, @rowidSpaces, @cursor, 1, @destination, @epoch, @objects, @rows, @bytes)`,
+     VALUES (@node, @table, @generation, @rowidSpaces, @cursor, @footing, 1, @destination, @epoch,
+       @objects, @rows, @bytes)`,
   ).run({
     node,
     table,
     generation,
     rowidSpaces: formatSpaces(source.rowidSpaces),
     cursor,
+    footing,
     destination: JSON.stringify(source.destination),
     epoch,
     ...delivered,

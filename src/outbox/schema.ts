@@ -79,6 +79,8 @@ const MIGRATIONS: readonly string[] = [
   `-- One row, see seal.ts.
    CREATE TABLE seal (value INTEGER NOT NULL) STRICT;
    INSERT INTO seal VALUES (0);`,
+
+  `ALTER TABLE sources ADD COLUMN footing TEXT; -- JSON: of the rows up to the cursor; src/source/footing.ts reads it`,
 ];
 
 /**

@@ -27,6 +27,8 @@ export interface SourceState {
   readonly generation: number;
   readonly rowidSpaces: readonly RowidSpace[];
   readonly cursor: bigint | null;
+  /** What the reader remembers of the rows up to the cursor, in its own words. */
+  readonly footing: string | null;
   readonly nextSequence: number;
   readonly destination: Destination;
   readonly epoch: number;
@@ -42,6 +44,7 @@ interface SourceRow {
   readonly generation: bigint;
   readonly rowid_spaces: string;
   readonly cursor: bigint | null;
+  readonly footing: string | null;
   readonly next_sequence: bigint;
   readonly destination: string;
   readonly epoch: bigint;
@@ -123,6 +126,7 @@ function fromRow(row: SourceRow): SourceState {
     generation: Number(row.generation),
     rowidSpaces: parseSpaces(JSON.parse(row.rowid_spaces)) ?? [],
     cursor: row.cursor,
+    footing: row.footing ?? null, // a state that is only looked at may be of an earlier version
     nextSequence: Number(row.next_sequence),
     destination: JSON.parse(row.destination),
     epoch: Number(row.epoch),

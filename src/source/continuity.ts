@@ -32,13 +32,15 @@ export type Continuity =
  * (https://sqlite.org/autoinc.html).
  *
  * @param positions the highest first; the first one is the cursor's
+ * @param trail the rows right before the cursor, the highest first
  */
 export function checkContinuity(
   db: Connection,
   schema: SourceSchema,
   positions: readonly Position[],
+  trail: readonly Position[] = [],
 ): Continuity {
-  const [cursor] = positions;
+  const [cursor, ...earlier] = positions;
   if (!cursor) return { continues: true };
   const found = compare(db, schema, cursor);
   if (found === "same") return { continues: true };
@@ -50,7 +52,7 @@ export function checkContinuity(
   if (found === "other") return broken(`the row ${cursor.rowid} is not the one that was shipped`);
   if (rowidsMayRestart(db, schema, cursor.rowid))
     return broken(`the rowids up to ${cursor.rowid} are free to be given out again`);
-  const remaining = positions.find((position) => compare(db, schema, position) !== "unknown");
+  const remaining = [...trail, ...earlier].find((position) => compare(db, schema, position) !== "unknown");
   if (remaining && compare(db, schema, remaining) === "other")
     return broken(`the row ${remaining.rowid} is not the one that was shipped`);
   return { continues: true };
@@ -77,6 +79,21 @@ export function shippedPosition(db: Connection, schema: SourceSchema, rowid: big
   return { rowid, basis, digest: digestOf(db, schema, rowid, basis) ?? "gone" };
 }
 
+/** The positions of the rows before one, the highest first. */
+export function positionsBefore(
+  db: Connection,
+  schema: SourceSchema,
+  rowid: bigint,
+  limit: number,
+): Position[] {
+  const basis = digestBasis(schema);
+  const name = quoteName(schema.rowidName);
+  const sql = `SELECT ${name}, ${valuesOf(basis)} FROM main.${quoteName(schema.table)}
+    WHERE ${name} < ? ORDER BY ${name} DESC LIMIT ?`;
+  const rows = db.prepare(sql).raw().all(rowid, limit) as [bigint, ...unknown[]][];
+  return rows.map(([before, ...values]) => ({ rowid: before, basis, digest: digestOfValues(values) }));
+}
+
 function digestBasis(schema: SourceSchema): string[] {
   if (schema.timestampColumn !== null) return [schema.timestampColumn];
   return schema.columns
@@ -95,18 +112,26 @@ function compare(db: Connection, schema: SourceSchema, position: Position): "sam
   return digest === position.digest ? "same" : "other";
 }
 
-/** null where the row is gone */
-function digestOf(
+/** Of the values of these columns; null where the row is gone. */
+export function digestOf(
   db: Connection,
   schema: SourceSchema,
   rowid: bigint,
   basis: readonly string[],
 ): string | null {
-  const values =
-    basis.length === 0 ? "''" : basis.map((column) => quoted(quoteName(column))).join(" || ',' || ");
-  const sql = `SELECT ${values} FROM main.${quoteName(schema.table)} WHERE ${quoteName(schema.rowidName)} = ?`;
-  const text = db.prepare(sql).pluck().get(rowid) as string | undefined;
-  return text === undefined ? null : createHash("sha256").update(text).digest("hex").slice(0, 32);
+  const sql = `SELECT ${valuesOf(basis)} FROM main.${quoteName(schema.table)}
+    WHERE ${quoteName(schema.rowidName)} = ?`;
+  const row = db.prepare(sql).raw().get(rowid) as unknown[] | undefined;
+  return row === undefined ? null : digestOfValues(row);
+}
+
+/** Not one text: SQLite lets expressions be nested 1,000 deep, and a table have more columns. */
+function valuesOf(basis: readonly string[]): string {
+  return basis.length === 0 ? "''" : basis.map((column) => quoted(quoteName(column))).join(", ");
+}
+
+function digestOfValues(values: readonly unknown[]): string {
+  return createHash("sha256").update(values.join(",")).digest("hex").slice(0, 32);
 }
 
 /** A long value by its length, since its text could be longer than SQLite hands out. */

@@ -2,7 +2,7 @@ import { UploaderError } from "../core/errors.ts";
 import type { Connection } from "../sqlite/open.ts";
 
 /** The uploader's own tables, which are never sources. */
-const CONTROL_TABLES = new Set(["pipeline_config", "pipeline_executions"]);
+export const CONTROL_TABLES = new Set(["pipeline_config", "pipeline_executions"]);
 
 interface TableListRow {
   readonly name: string;

@@ -190,6 +190,42 @@ describe("the schema changes in the middle of an extraction", () => {
   });
 });
 
+describe("VACUUM of a table without an INTEGER PRIMARY KEY, while the uploader runs", () => {
+  test("as retention does it, with all rows of one timestamp: a new generation has all rows that are left", async () => {
+    const source = await openSource(VALUES, tally);
+    const { db } = source;
+    source.insertAtOnce(100);
+    const uploader = startHere(source);
+    await untilShipped(source, 100);
+    const before = source.rows();
+    db.exec("DELETE FROM readings WHERE rowid <= 60; VACUUM");
+    source.insertAtOnce(80);
+    await untilShipped(source, 100 + 120);
+    expect(await uploader.stop()).toBe(0);
+    expect(generationsIn(uploader.log)).toEqual([{ generation: 2, resumeAfter: null }]);
+    expect(uploader.log.find(({ msg }) => msg.includes("VACUUM may have given"))?.level).toBe(50);
+    source.site.noteAgain();
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows() },
+    ]);
+  });
+
+  test("again and again, of a table that only grows: each row is shipped once", async () => {
+    const source = await openSource(VALUES, tally);
+    const uploader = startHere(source);
+    for (let shipped = 20; shipped <= 100; shipped += 20) {
+      source.insertAtOnce(20);
+      await untilShipped(source, shipped);
+      source.db.exec("VACUUM");
+    }
+    expect(await uploader.stop()).toBe(0);
+    expect(generationsIn(uploader.log)).toEqual([]);
+    source.site.noteAgain();
+    await source.check([{ sinceGeneration: 1, rows: source.rows() }]);
+  });
+});
+
 describe("rowids", () => {
   test("negative ones, 0 and 2^63-1 are shipped; that SQLite has none left is said", async () => {
     const source = await openSource(`id INTEGER PRIMARY KEY, ${VALUES}`, tally);

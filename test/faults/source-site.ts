@@ -25,6 +25,10 @@ export interface SourceSite {
   readonly rowid: string;
   /** Appends rows, none of which was ever there before. */
   insert(count: number, into?: ReadingsDatabase): void;
+  /** Appends rows that have one timestamp, and nothing else in common. */
+  insertAtOnce(count: number): void;
+  /** Appends rows that have everything in common. */
+  insertAlike(count: number): void;
   /** The rows as they are, as a version of the source for the checker. */
   rows(from?: ReadingsDatabase): Incarnation["rows"];
   /** Runs once; gives back the lines of the log. */
@@ -40,22 +44,27 @@ export async function openSource(ddl: string, tally: Tally): Promise<SourceSite>
   site.noteAgain();
   const rowid = /\bid INTEGER PRIMARY KEY\b(?! DESC)/.test(ddl) ? "id" : "rowid";
   let written = 0;
+
+  function insert(count: number, into: ReadingsDatabase, timestampOf: (row: number) => string, row?: number) {
+    const statement = into.prepare(
+      "INSERT INTO readings (timestamp, sensor_id, temperature, anomaly_flag) VALUES (?, ?, ?, 0)",
+    );
+    into.transaction(() => {
+      for (let inserted = 0; inserted < count; inserted++) {
+        const number = row ?? ++written;
+        statement.run(timestampOf(number), `sensor-${number}`, number / 8);
+      }
+    })();
+  }
+
   return {
     site,
     db,
     rowid,
-    insert(count, into = db) {
-      const insert = into.prepare(
-        "INSERT INTO readings (timestamp, sensor_id, temperature, anomaly_flag) VALUES (?, ?, ?, 0)",
-      );
-      into.transaction(() => {
-        for (let row = 0; row < count; row++) {
-          written++;
-          const timestamp = new Date(Date.UTC(2026, 0, 1) + written * 250).toISOString();
-          insert.run(timestamp, `sensor-${written}`, written / 8);
-        }
-      })();
-    },
+    insert: (count, into = db) =>
+      insert(count, into, (row) => new Date(Date.UTC(2026, 0, 1) + row * 250).toISOString()),
+    insertAtOnce: (count) => insert(count, db, () => "2026-01-01T00:00:00.000Z"),
+    insertAlike: (count) => insert(count, db, () => "2026-01-01T00:00:00.000Z", 0),
     rows: (from = db) => rowsOf(from, "readings", rowid, COLUMNS),
     async ship() {
       const { code, printed } = await site.ship({ "max-batch-size": ROWS_PER_OBJECT });

@@ -18,6 +18,8 @@ const tally = tallyScenario("4 the source");
 interface Hazard {
   /** Columns of the table. */
   readonly ddl: string;
+  /** How rows come into it; left out: `insert`. */
+  readonly fill?: "insertAtOnce" | "insertAlike";
   /** What happens once 100 rows are shipped, and before 10 more come. */
   readonly happens: (source: SourceSite) => void;
 }
@@ -48,6 +50,30 @@ const CONTINUES: Readonly<Record<string, Hazard>> = {
     ddl: WITHOUT_AUTOINCREMENT,
     happens: ({ db }) => db.exec("DELETE FROM readings WHERE id < 50; VACUUM"),
   },
+  "VACUUM without an INTEGER PRIMARY KEY, where no row was deleted": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db }) => db.exec("VACUUM"),
+  },
+  "VACUUM twice without an INTEGER PRIMARY KEY, and a column added, where no row was deleted": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db }) => db.exec("VACUUM; VACUUM; ALTER TABLE readings ADD COLUMN humidity REAL"),
+  },
+  "a column is added to rows without a key, some of them deleted and updated": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db }) =>
+      db.exec(`DELETE FROM readings WHERE rowid < 30; UPDATE readings SET synced = 1;
+        ALTER TABLE readings ADD COLUMN humidity REAL`),
+  },
+  "several columns are added to rows without a key, some of them deleted": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db }) =>
+      db.exec(`DELETE FROM readings WHERE rowid < 30; ALTER TABLE readings ADD COLUMN humidity REAL;
+        ALTER TABLE readings ADD COLUMN pressure REAL; CREATE INDEX by_sensor ON readings(sensor_id)`),
+  },
   "a column is added": {
     ddl: WITH_AUTOINCREMENT,
     happens: ({ db }) => db.exec("ALTER TABLE readings ADD COLUMN humidity REAL DEFAULT 40.5"),
@@ -74,19 +100,23 @@ const CONTINUES: Readonly<Record<string, Hazard>> = {
 };
 
 describe("a source whose rows go on", () => {
-  test.each(Object.entries(CONTINUES))("%s: each row is shipped once", async (_, { ddl, happens }) => {
-    const source = await openSource(ddl, tally);
-    source.insert(100);
-    expect(generationsIn(await source.ship())).toEqual([]);
-    const before = source.rows();
-    happens(source);
-    source.site.noteAgain();
-    source.insert(10);
-    expect(generationsIn(await source.ship())).toEqual([]);
-    const rows = everSeen(before, source.rows());
-    expect(rows.size).toBe(110);
-    await source.check([{ sinceGeneration: 1, rows }]);
-  });
+  test.each(Object.entries(CONTINUES))(
+    "%s: each row is shipped once",
+    async (_, { ddl, fill = "insert" as const, happens }) => {
+      const source = await openSource(ddl, tally);
+      const insert = source[fill];
+      insert(100);
+      expect(generationsIn(await source.ship())).toEqual([]);
+      const before = source.rows();
+      happens(source);
+      source.site.noteAgain();
+      insert(10);
+      expect(generationsIn(await source.ship())).toEqual([]);
+      const rows = everSeen(before, source.rows());
+      expect(rows.size).toBe(110);
+      await source.check([{ sinceGeneration: 1, rows }]);
+    },
+  );
 });
 
 interface Replacement extends Hazard {
@@ -147,21 +177,86 @@ const REPLACED: Readonly<Record<string, Replacement>> = {
       db.exec("DELETE FROM readings WHERE rowid BETWEEN 30 AND 40; VACUUM");
       insert(40);
     },
-    resumeAfter: 20,
+    resumeAfter: null,
+  },
+  "VACUUM without an INTEGER PRIMARY KEY, where all rows have one timestamp": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db, insertAtOnce }) => {
+      db.exec("DELETE FROM readings WHERE rowid < 30; VACUUM");
+      insertAtOnce(40);
+    },
+    resumeAfter: null,
+  },
+  "VACUUM, rows of one timestamp, and retention since": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db, insertAtOnce }) => {
+      db.exec("DELETE FROM readings WHERE rowid < 30; VACUUM");
+      insertAtOnce(60);
+      db.exec("DELETE FROM readings WHERE rowid < 10");
+    },
+    resumeAfter: null,
+  },
+  "VACUUM twice, rows of one timestamp": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db, insertAtOnce }) => {
+      db.exec("DELETE FROM readings WHERE rowid = 40; VACUUM");
+      insertAtOnce(5);
+      db.exec("DELETE FROM readings WHERE rowid = 7; VACUUM");
+    },
+    resumeAfter: null,
+  },
+  "VACUUM and a column added, rows of one timestamp": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db }) =>
+      db.exec("DELETE FROM readings WHERE rowid = 40; VACUUM; ALTER TABLE readings ADD COLUMN humidity REAL"),
+    resumeAfter: null,
+  },
+  "VACUUM and the table given a key, rows of one timestamp": {
+    ddl: VALUES,
+    fill: "insertAtOnce",
+    happens: ({ db, insertAtOnce }) => {
+      db.exec(`DELETE FROM readings WHERE rowid = 40; VACUUM; CREATE TABLE made (rowid INTEGER PRIMARY KEY, ${VALUES});
+        INSERT INTO made SELECT rowid, * FROM readings; DROP TABLE readings; ALTER TABLE made RENAME TO readings`);
+      insertAtOnce(5);
+    },
+    resumeAfter: null,
+  },
+  "VACUUM of rows that are all alike": {
+    ddl: VALUES,
+    fill: "insertAlike",
+    happens: ({ db, insertAlike }) => {
+      db.exec("DELETE FROM readings WHERE rowid = 40; VACUUM");
+      insertAlike(5);
+    },
+    resumeAfter: null,
+  },
+  "the largest rowids are given again, and the one at the cursor is deleted again": {
+    ddl: WITHOUT_AUTOINCREMENT,
+    happens: ({ db, insert }) => {
+      db.exec("DELETE FROM readings WHERE id >= 85");
+      insert(20);
+      db.exec("DELETE FROM readings WHERE id BETWEEN 95 AND 101");
+    },
+    resumeAfter: 80,
   },
 };
 
 describe("a source whose rowids begin again", () => {
   test.each(Object.entries(REPLACED))(
     "%s: no row is lost, and a new generation is said",
-    async (_, { ddl, happens, resumeAfter }) => {
+    async (_, { ddl, fill = "insert" as const, happens, resumeAfter }) => {
       const source = await openSource(ddl, tally);
-      source.insert(100);
+      const insert = source[fill];
+      insert(100);
       await source.ship();
       const before = source.rows();
       happens(source);
       source.site.noteAgain();
-      source.insert(10);
+      insert(10);
       expect(generationsIn(await source.ship())).toEqual([{ generation: 2, resumeAfter }]);
       const incarnations = [
         { sinceGeneration: 1, rows: before },
@@ -198,4 +293,22 @@ describe("a database file replaced between two runs", () => {
       { sinceGeneration: 2, rows: source.rows(now) },
     ]);
   });
+});
+
+test("VACUUM INTO, put in the place of a table without an INTEGER PRIMARY KEY, keeps the rowids: each row is shipped once", async () => {
+  const source = await openSource(VALUES, tally);
+  const { site } = source;
+  source.insertAtOnce(100);
+  await source.ship();
+  const before = source.rows();
+  const made = join(site.folder, "made.db");
+  source.db.exec(`DELETE FROM readings WHERE rowid = 40; VACUUM INTO '${made}'`);
+  source.db.close();
+  for (const suffix of ["-wal", "-shm"]) rmSync(site.database + suffix, { force: true });
+  renameSync(made, site.database);
+  const now = openForTest(site.database);
+  now.pragma("journal_mode = WAL");
+  source.insert(10, now);
+  expect(generationsIn(await source.ship())).toEqual([]);
+  await source.check([{ sinceGeneration: 1, rows: everSeen(before, source.rows(now)) }]);
 });

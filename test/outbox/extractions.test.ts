@@ -45,7 +45,7 @@ describe("the commit of an extraction", () => {
     commitExtraction(state, commitOf(source));
     expect(() => commitExtraction(state, commitOf(source, { objects: [] }))).toThrow(/changed during/);
     const stale = reread(state, source);
-    beginGeneration(state, stale, null);
+    beginGeneration(state, stale, null, null);
     expect(() => commitExtraction(state, commitOf(stale, { objects: [] }))).toThrow(/changed during/);
     expect(reread(state, source)).toMatchObject({ cursor: null, generation: 2, nextSequence: 1 });
   });
@@ -96,12 +96,12 @@ describe("positions", () => {
     const positions = [position(10n), position(20n), position(30n)];
     commitExtraction(state, commitOf(source, { cursor: 30n, positions }));
     setHold(state, source, { row: 31n, through: 40n, since: 1 });
-    beginGeneration(state, reread(state, source), 20n);
+    beginGeneration(state, reread(state, source), 20n, "of row 20");
     expect(reread(state, source)).toMatchObject({ generation: 2, cursor: 20n, nextSequence: 1, hold: null });
     expect(readPositions(state.db, source)).toEqual([position(20n), position(10n)]);
     expect(countWaiting(state.db), "what was extracted is still delivered").toMatchObject({ objects: 1 });
 
-    beginGeneration(state, reread(state, source), null);
+    beginGeneration(state, reread(state, source), null, null);
     expect(reread(state, source)).toMatchObject({ generation: 3, cursor: null });
     expect(readPositions(state.db, source)).toEqual([]);
   });

@@ -45,6 +45,7 @@ export function commitOf(source: SourceState, given: Partial<ExtractionCommit> =
     source,
     cursor: rowid,
     positions: [position(rowid)],
+    footing: `of row ${rowid}`,
     revision: REVISION,
     objects: [objectOf(source)],
     ...given,
