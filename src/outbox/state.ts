@@ -1,17 +1,9 @@
 import { randomUUID } from "node:crypto";
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  statSync,
-} from "node:fs";
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { UploaderError } from "../core/errors.ts";
+import { makeFolder } from "../sqlite/make-folder.ts";
 import type { Connection } from "../sqlite/open.ts";
 import { migrateState } from "./schema.ts";
 import { isSealed, keepSeal } from "./seal.ts";
@@ -44,7 +36,7 @@ export interface State {
 export function createStateFolders(stateDir: string): StateFiles {
   const files = stateFiles(stateDir);
   try {
-    const made = mkdirSync(files.outbox, { recursive: true, mode: 0o700 });
+    const made = makeFolder(files.outbox, 0o700);
     for (const folder of [files.folder, files.outbox]) chmodSync(folder, 0o700);
     // Else a loss of power may take the folder, and the state in it, from under its parent.
     if (made !== undefined) syncFolders(files.folder, dirname(made));

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { UploaderError } from "../core/errors.ts";
 import { failpoint } from "../core/failpoints.ts";
+import { makeFolder } from "../sqlite/make-folder.ts";
 import { type Connection, openDatabase } from "../sqlite/open.ts";
 import { describeFileError, isErrno } from "./directory-errors.ts";
 import { assertInside, temporaryFolder, temporaryPrefix } from "./directory-paths.ts";
@@ -25,7 +26,7 @@ export function createMarkerFiles(directory: string): MarkerFiles {
 
   /** `action` must not wait for anything: the transaction belongs to the one connection of this process. */
   function locked<Result>(action: () => Result): Result {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     lock ??= openDatabase(join(directory, ".markers.db"), { mode: "create" });
     return lock.transaction(action).immediate();
   }
@@ -73,8 +74,8 @@ function readMarker(path: string): Marker | null {
 
 /** The lock makes this the only writer, so a temporary file that is there is of a crash. */
 function replaceFile({ path, temporary, text }: { path: string; temporary: string; text: string }): void {
-  mkdirSync(dirname(path), { recursive: true });
-  mkdirSync(dirname(temporary), { recursive: true });
+  makeFolder(dirname(path));
+  makeFolder(dirname(temporary));
   const file = openSync(temporary, "w");
   try {
     writeFileSync(file, text);

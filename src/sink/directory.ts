@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { rmdirSync } from "node:fs";
-import { link, mkdir, open, readdir, readFile, stat, unlink } from "node:fs/promises";
+import { link, open, readdir, readFile, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { UploaderError } from "../core/errors.ts";
 import { failpoint } from "../core/failpoints.ts";
+import { makeFolder } from "../sqlite/make-folder.ts";
 import { describeFileError, isErrno } from "./directory-errors.ts";
 import { createMarkerFiles } from "./directory-markers.ts";
 import { assertInside, TEMPORARY_FOLDER, temporaryFolder, temporaryPrefix } from "./directory-paths.ts";
@@ -32,7 +33,7 @@ export function createDirectorySink(options: DirectorySinkOptions): Sink {
     try {
       signal?.throwIfAborted();
       buckets.add(object.bucket);
-      await makeFolder(dirname(target), directory, durableFolders);
+      await makeDurable(dirname(target), directory, durableFolders);
       const result = (await exists(target))
         ? await sameOrConflict(target, object)
         : await copyAndLink(object, target, temporaryFolder(directory, object.bucket), signal);
@@ -95,7 +96,7 @@ async function copyAndLink(
   folder: string,
   signal: AbortSignal | undefined,
 ): Promise<"stored" | "found"> {
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const temporary = join(folder, `${temporaryPrefix(object.key)}${randomUUID()}`);
   try {
     await copy(object, temporary, signal);
@@ -144,8 +145,8 @@ async function sameOrConflict(target: string, object: ObjectToPut): Promise<"fou
  * Makes a folder and sees to it that its entry, and those of its parents up to the directory's own, survive a
  * crash. A folder that is there already may have been made just before one, so each is synced once.
  */
-async function makeFolder(folder: string, directory: string, durable: Set<string>): Promise<void> {
-  const made = await mkdir(folder, { recursive: true });
+async function makeDurable(folder: string, directory: string, durable: Set<string>): Promise<void> {
+  const made = makeFolder(folder);
   if (made === undefined && durable.has(folder)) return;
   const top = made !== undefined && made.length <= directory.length ? dirname(made) : directory;
   for (let path = dirname(folder); path.length >= top.length; path = dirname(path)) {

@@ -93,6 +93,20 @@ const CASES: Readonly<Record<string, Case>> = {
     exit: 1,
     says: [/There is no table reading\./, /Tables there are: events, readings/],
   },
+  ...(existsSync("/proc/self") && {
+    "a folder for objects where nobody can make one": {
+      given: (folder) => createDatabase(join(folder, "sensor.db"), ["readings"], 3),
+      args: ["--sqlite", "sensor.db", "--directory", "/proc/no/lake"],
+      exit: 1,
+      says: [/ENOENT: no such file or directory, mkdir '\/proc\/no'/, /correct `directory`/],
+    },
+    "a state folder where nobody can make one": {
+      given: (folder) => createDatabase(join(folder, "sensor.db"), ["readings"], 3),
+      args: [...TO_FOLDER, "--state-dir", "/proc/no/state"],
+      exit: 1,
+      says: [/The state folder \/proc\/no\/state cannot be used: ENOENT/, /set `state_dir`/],
+    },
+  }),
   "several candidates": {
     given: (folder) => createDatabase(join(folder, "sensor.db"), ["readings", "events"]),
     args: TO_FOLDER,
