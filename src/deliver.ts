@@ -132,7 +132,9 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
     try {
       await options.ownership.ensure(source);
       failpoint("before-put");
-      const result = await options.sink.put(objectToPut(source, object), undefined);
+      // A large object may take longer than a look is trusted.
+      const stillOurs = () => options.ownership.ensure(source);
+      const result = await options.sink.put(objectToPut(source, object), undefined, stillOurs);
       failpoint("after-put");
       strike(state, source, object, clock.now());
       rests.delete(source.id);

@@ -28,7 +28,11 @@ export function createDirectorySink(options: DirectorySinkOptions): Sink {
   const durableFolders = new Set<string>();
   const markers = createMarkerFiles(directory);
 
-  async function put(object: ObjectToPut, signal?: AbortSignal): Promise<"stored" | "found"> {
+  async function put(
+    object: ObjectToPut,
+    signal?: AbortSignal,
+    beforeVisible?: () => Promise<void>,
+  ): Promise<"stored" | "found"> {
     const target = assertInside(directory, object.bucket, object.key);
     try {
       signal?.throwIfAborted();
@@ -36,7 +40,10 @@ export function createDirectorySink(options: DirectorySinkOptions): Sink {
       await makeDurable(dirname(target), directory, durableFolders);
       const result = (await exists(target))
         ? await sameOrConflict(target, object)
-        : await copyAndLink(object, target, temporaryFolder(directory, object.bucket), signal);
+        : await copyAndLink(object, target, temporaryFolder(directory, object.bucket), {
+            signal,
+            beforeVisible,
+          });
       await syncFolder(dirname(target));
       await removeLeftovers(temporaryFolder(directory, object.bucket), object.key);
       return result;
@@ -94,12 +101,16 @@ async function copyAndLink(
   object: ObjectToPut,
   target: string,
   folder: string,
-  signal: AbortSignal | undefined,
+  {
+    signal,
+    beforeVisible,
+  }: { signal: AbortSignal | undefined; beforeVisible: (() => Promise<void>) | undefined },
 ): Promise<"stored" | "found"> {
   makeFolder(folder);
   const temporary = join(folder, `${temporaryPrefix(object.key)}${randomUUID()}`);
   try {
     await copy(object, temporary, signal);
+    await beforeVisible?.();
     failpoint("before-link");
     await link(temporary, target);
     failpoint("after-link");

@@ -24,8 +24,11 @@ export interface S3Api {
   /** One PutObject. `sha256` (hex) goes along as a checksum that the server verifies. */
   putObject(target: PutTarget, body: Buffer, sha256: string, signal?: AbortSignal): Promise<{ etag: string }>;
 
-  /** A multipart upload of the chunks, which it aborts when it fails. The condition is the completion's. */
-  putInParts(target: PutTarget, chunks: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<void>;
+  /**
+   * A multipart upload of the chunks, which it aborts when it fails, or when `beforeCompletion` does. The condition
+   * is the completion's.
+   */
+  putInParts(target: PutTarget, chunks: AsyncIterable<Buffer>, options?: PartsOptions): Promise<void>;
 
   headObject(bucket: string, key: string, signal?: AbortSignal): Promise<ObjectHead>;
 
@@ -49,6 +52,12 @@ export interface S3Api {
   abortUpload(bucket: string, key: string, uploadId: string): Promise<void>;
 
   close(): void;
+}
+
+export interface PartsOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once all parts are there. */
+  readonly beforeCompletion?: (() => Promise<void>) | undefined;
 }
 
 export interface PutTarget {
@@ -99,8 +108,8 @@ const SMALL_REQUEST_TIMEOUT_MS = 30_000;
 const SMALL_BODY_BYTES = 64 * 1024;
 /** One try and one more for a connection that the server had closed; the retry policy does the rest. */
 const MAX_ATTEMPTS = 2;
-/** With two parts under way and one being read, at most some 40 MB are in memory. */
-const PART_BYTES = 8 * 1024 * 1024;
+/** The least that S3 takes. With two parts under way and one being read, at most some 25 MB are in memory. */
+const PART_BYTES = 5 * 1024 * 1024;
 const PARTS_AT_ONCE = 2;
 
 /** The calls, made by the AWS SDK. */
@@ -139,9 +148,9 @@ export function createS3Api(options: S3ApiOptions): S3Api {
       return { etag: given(answer.ETag) };
     },
 
-    async putInParts(target, chunks, signal) {
+    async putInParts(target, chunks, parts = {}) {
       const upload = new Upload({
-        client: cancellable(client, signal, small()),
+        client: cancellable(client, parts, small()),
         params: {
           ...putInput(target, options),
           ChecksumAlgorithm: "SHA256",
@@ -231,12 +240,15 @@ function putInput(target: PutTarget, options: S3ApiOptions) {
  * signal on, and lets an abort that fails hide the error that led to it; an upload that is left open so is
  * aborted by the next try.
  */
-function cancellable(client: S3Client, signal: AbortSignal | undefined, small: object): S3Client {
+function cancellable(client: S3Client, { signal, beforeCompletion }: PartsOptions, small: object): S3Client {
   async function send(command: Parameters<S3Client["send"]>[0]) {
     if (command instanceof AbortMultipartUploadCommand)
       return client.send(command, small).catch(() => undefined);
     if (command instanceof UploadPartCommand) failpoint("before-part");
-    if (command instanceof CompleteMultipartUploadCommand) failpoint("before-completion");
+    if (command instanceof CompleteMultipartUploadCommand) {
+      await beforeCompletion?.();
+      failpoint("before-completion");
+    }
     const answer = await client.send(command, withSignal(signal));
     if (command instanceof UploadPartCommand) failpoint("after-part");
     if (command instanceof CompleteMultipartUploadCommand) failpoint("after-completion");

@@ -5,8 +5,18 @@ import { describeS3Error, s3Answer } from "./s3-errors.ts";
 import type { ObjectToPut } from "./sink.ts";
 import { readVerified, verifiedChunks } from "./verified-file.ts";
 
-/** S3 takes up to 5 GB in one request; this is what one request may hold in memory, and lose. */
-const SINGLE_PUT_BYTES = 16 * 1024 * 1024;
+/**
+ * S3 takes up to 5 GB in one request, and parts of 5 MB or more. What goes in one request is held in memory, is lost
+ * with it, and appears without another look at who owns the source.
+ */
+const SINGLE_PUT_BYTES = 5 * 1024 * 1024;
+
+export interface S3PutOptions {
+  readonly conditionalWrites: boolean;
+  readonly signal: AbortSignal | undefined;
+  /** As in `Sink.put`. */
+  readonly beforeVisible: (() => Promise<void>) | undefined;
+}
 
 /** What a HEAD tells; `hidden` where the permission to know is missing. */
 type Found = ObjectHead | "absent" | "hidden";
@@ -24,16 +34,16 @@ type Found = ObjectHead | "absent" | "hidden";
  */
 export async function putToS3(
   api: S3Api,
-  conditionalWrites: boolean,
+  options: S3PutOptions,
   object: ObjectToPut,
-  signal: AbortSignal | undefined,
 ): Promise<"stored" | "found"> {
+  const { conditionalWrites, signal } = options;
   try {
     signal?.throwIfAborted();
     const found = await lookBefore(api, conditionalWrites, object, signal);
     if (found) return found;
     try {
-      await store(api, conditionalWrites, object, signal);
+      await store(api, options, object);
     } catch (error) {
       return await answerRefusal(api, object, error, signal);
     }
@@ -66,9 +76,8 @@ async function lookBefore(
 
 async function store(
   api: S3Api,
-  conditionalWrites: boolean,
+  { conditionalWrites, signal, beforeVisible }: S3PutOptions,
   object: ObjectToPut,
-  signal: AbortSignal | undefined,
 ): Promise<void> {
   const target: PutTarget = {
     bucket: object.bucket,
@@ -81,7 +90,7 @@ async function store(
     await api.putObject(target, await readVerified(object, signal), object.sha256, signal);
     return;
   }
-  await api.putInParts(target, verifiedChunks(object, signal), signal);
+  await api.putInParts(target, verifiedChunks(object, signal), { signal, beforeCompletion: beforeVisible });
   // One whose creation was answered too late, and tried again, is known to nobody.
   await abortLeftUploads(api, object, signal);
 }

@@ -18,7 +18,8 @@ export interface S3SinkOptions extends S3ApiOptions {
 export function createS3Sink(options: S3SinkOptions, api: S3Api = createS3Api(options)): Sink {
   const { conditionalWrites } = options;
   return {
-    put: (object, signal) => putToS3(api, conditionalWrites, object, signal),
+    put: (object, signal, beforeVisible) =>
+      putToS3(api, { conditionalWrites, signal, beforeVisible }, object),
     readMarker: (bucket, key) => readS3Marker(api, bucket, key),
     writeMarker: (bucket, key, text, replaces) =>
       writeS3Marker(api, conditionalWrites, { bucket, key, text, replaces }),

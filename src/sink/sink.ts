@@ -43,12 +43,18 @@ export interface Sink {
    * Puts the file under its key unless something is there. The same bytes under that key, from an earlier
    * try whose answer was lost, count as delivered.
    *
+   * @param beforeVisible called when all bytes are there and before the object appears, where the two are apart: not
+   *   in S3 for objects that go in one request. Where it throws, nothing is stored
    * @returns whether this call stored it, or found it there
    * @throws {UploaderError} SINK_CONFLICT where other bytes are under the key; OUTBOX_DAMAGED where the file
    *   is not what `bytes` and `sha256` say, and then nothing is stored
    * @throws the signal's reason once it is aborted; the object may be there all the same
    */
-  put(object: ObjectToPut, signal?: AbortSignal): Promise<"stored" | "found">;
+  put(
+    object: ObjectToPut,
+    signal?: AbortSignal,
+    beforeVisible?: () => Promise<void>,
+  ): Promise<"stored" | "found">;
 
   /** The marker under the key, or null where there is none. */
   readMarker(bucket: string, key: string): Promise<Marker | null>;

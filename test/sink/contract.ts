@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { UploaderError } from "../../src/core/errors.ts";
+import { UploaderError } from "../../src/core/errors.ts";
 import type { ObjectToPut, Sink } from "../../src/sink/sink.ts";
 
 /** A place for objects, new for each test, and the test's own eyes for it. */
@@ -115,6 +115,23 @@ export function itKeepsTheContract(traits: Traits, openPlace: () => Promise<Plac
       other.close();
       expect(["stored", "found"]).toEqual(expect.arrayContaining(results));
       expect(await place.contents(object.key)).toEqual(files.bytes(object));
+    });
+
+    it("asks before a large object appears, and stores nothing of it where the answer is no", async () => {
+      const object = files.object(place, "raw/t/large.parquet", randomBytes(LARGE_BYTES));
+      const refusal = new UploaderError({ code: "OWNED_BY_ANOTHER", message: "told by the test" });
+      let asked = 0;
+      const ask = async () => {
+        asked++;
+        expect(await place.contents(object.key)).toBeNull();
+        if (asked === 1) throw refusal;
+      };
+      await expect(sink.put(object, undefined, ask)).rejects.toBe(refusal);
+      expect(await place.contents(object.key)).toBeNull();
+      expect(await place.leftovers()).toEqual([]);
+      expect(await sink.put(object, undefined, ask)).toBe("stored");
+      expect(sha256(await place.contents(object.key))).toBe(object.sha256);
+      expect(asked).toBe(2);
     });
 
     for (const [size, bytes] of [
