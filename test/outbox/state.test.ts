@@ -4,6 +4,7 @@ import { describe, expect, it, test } from "vitest";
 import { commitExtraction } from "../../src/outbox/extractions.ts";
 import { acquireStateLock } from "../../src/outbox/lock.ts";
 import { countWaiting } from "../../src/outbox/objects.ts";
+import { readSource } from "../../src/outbox/sources.ts";
 import { createStateFolders, openState, openStateForReading, stateFiles } from "../../src/outbox/state.ts";
 import { listObjects } from "../support/lake-reader.ts";
 import { appendReadings, openForTest, openReadings } from "../support/readings.ts";
@@ -29,6 +30,23 @@ describe("a state", () => {
     const { db } = newState();
     expect(db.pragma("journal_mode", { simple: true })).toBe("wal");
     expect(db.pragma("synchronous", { simple: true })).toBe(2);
+  });
+
+  it("of version 1, which remembers nothing of the rows up to the cursor, is read, and goes on", () => {
+    const state = newState();
+    const source = newSource(state);
+    commitExtraction(state, commitOf(source));
+    const kept = reread(state, source);
+    state.db.exec("ALTER TABLE sources DROP COLUMN footing; PRAGMA user_version = 1");
+    state.close();
+    const looked = openStateForReading(state.files);
+    expect(looked && readSource(looked, source.node, source.table)).toEqual({ ...kept, footing: null });
+    looked?.close();
+    const later = openState(state.files, NOW);
+    expect(reread(later, source)).toEqual({ ...kept, footing: null });
+    commitExtraction(later, commitOf(reread(later, source)));
+    expect(reread(later, source).footing).toBe("of row 2");
+    later.close();
   });
 
   it("of a later version is refused and left as it is", () => {
