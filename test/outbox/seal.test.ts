@@ -25,7 +25,7 @@ describe("a state stays sealed", () => {
     if (object) strike(state, source, object, NOW);
     expect(isSealed(state.db)).toBe(true);
     markRecorded(state, readExecutionChanges(state, 10));
-    beginGeneration(state, reread(state, source), 1n);
+    beginGeneration(state, reread(state, source), 1n, "of row 1");
     commitExtraction(state, commitOf(reread(state, source)));
     expect(isSealed(state.db)).toBe(true);
     state.db.exec("DELETE FROM objects; DELETE FROM sources");

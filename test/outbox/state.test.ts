@@ -5,12 +5,28 @@ import { commitExtraction } from "../../src/outbox/extractions.ts";
 import { acquireStateLock } from "../../src/outbox/lock.ts";
 import { countWaiting } from "../../src/outbox/objects.ts";
 import { readSource } from "../../src/outbox/sources.ts";
-import { createStateFolders, openState, openStateForReading, stateFiles } from "../../src/outbox/state.ts";
+import {
+  createStateFolders,
+  openState,
+  openStateForReading,
+  type State,
+  stateFiles,
+} from "../../src/outbox/state.ts";
 import { listObjects } from "../support/lake-reader.ts";
 import { appendReadings, openForTest, openReadings } from "../support/readings.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { runProgram, startProgram } from "../support/uploader-process.ts";
 import { commitOf, NOW, newSource, newState, reread } from "./new-state.ts";
+
+/** Takes a state back to what the first version made. */
+const TO_VERSION_1 = "DROP TABLE seal; ALTER TABLE sources DROP COLUMN footing; PRAGMA user_version = 1";
+
+/** As another program does it. */
+function edit({ files }: State, sql: string): void {
+  const db = openForTest(files.database);
+  db.exec(sql);
+  db.close();
+}
 
 describe("a state", () => {
   it("keeps its id and all that was committed", () => {
@@ -37,8 +53,8 @@ describe("a state", () => {
     const source = newSource(state);
     commitExtraction(state, commitOf(source));
     const kept = reread(state, source);
-    state.db.exec("ALTER TABLE sources DROP COLUMN footing; PRAGMA user_version = 1");
     state.close();
+    edit(state, TO_VERSION_1);
     const looked = openStateForReading(state.files);
     expect(looked && readSource(looked, source.node, source.table)).toEqual({ ...kept, footing: null });
     looked?.close();
@@ -63,15 +79,10 @@ describe("a state", () => {
     const state = newState();
     commitExtraction(state, commitOf(newSource(state)));
     state.close();
-    const edit = (sql: string) => {
-      const db = openForTest(state.files.database);
-      db.exec(sql);
-      db.close();
-    };
-    edit("DROP TABLE seal; PRAGMA user_version = 1");
+    edit(state, TO_VERSION_1);
     openState(state.files, NOW).close();
     openState(state.files, NOW).close();
-    edit("UPDATE objects SET rows = 2");
+    edit(state, "UPDATE objects SET rows = 2");
     expect(() => openState(state.files, NOW)).toThrow(/something else than the uploader has changed it/);
   });
 
