@@ -132,6 +132,7 @@ export function createS3Api(options: S3ApiOptions): S3Api {
     },
   });
   if (!options.allowInsecureEndpoint) refuseInsecure(client);
+  hideCredentials(client);
   const requestTimeout = options.timeouts?.smallRequestMs ?? SMALL_REQUEST_TIMEOUT_MS;
   const small = (signal?: AbortSignal) => ({ ...withSignal(signal), requestTimeout });
   return {
@@ -215,6 +216,31 @@ function refuseInsecure(client: S3Client): void {
       });
     },
     { step: "build", name: "refuseInsecure", priority: "low" },
+  );
+}
+
+/**
+ * Servers repeat in their answers who asked. What an error says goes into logs, so the access key id and the session
+ * token of the request are taken out of it, whatever their form.
+ */
+function hideCredentials(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        const { headers } = args.request as { headers: Readonly<Record<string, string>> };
+        const id = /Credential=([^/]+)/.exec(headers.authorization ?? "")?.[1];
+        for (const secret of [id, headers["x-amz-security-token"]])
+          if (secret && error instanceof Error) {
+            error.message = error.message.replaceAll(secret, "…");
+            error.name = error.name.replaceAll(secret, "…");
+          }
+        throw error;
+      }
+    },
+    // Behind the signing.
+    { step: "finalizeRequest", name: "hideCredentials", priority: "low" },
   );
 }
 

@@ -130,6 +130,7 @@ export async function openNetworkSite(
           return { code, printed: printed.slice(before).join("\n") };
         },
         secrets: [
+          server.accessKeyId,
           server.secretAccessKey,
           ...(environment.AWS_SESSION_TOKEN ? [environment.AWS_SESSION_TOKEN] : []),
         ],

@@ -109,7 +109,7 @@ suiteFor("versitygw", "what the uploader asks of S3", (server) => {
 
   test("no credential is in a log, an error, the state or an object, at any level, whatever the server says", async () => {
     const { accessKeyId, secretAccessKey } = server();
-    const secrets = [secretAccessKey, TOKEN];
+    const secrets = [accessKeyId, secretAccessKey, TOKEN];
     const site = await openNetworkSite(server(), { env: { AWS_SESSION_TOKEN: TOKEN } });
     const echo = (code: string, status: number) => ({
       answer: {
@@ -158,7 +158,8 @@ suiteFor("versitygw", "what the uploader asks of S3", (server) => {
       runs.push(await refused.finished);
     }
     const printed = runs.map(({ stdout, stderr }) => stdout + stderr).join("\n");
-    for (const secret of [server().secretAccessKey, TOKEN, wrong]) expect(printed).not.toContain(secret);
+    for (const secret of [server().accessKeyId, server().secretAccessKey, TOKEN, wrong])
+      expect(printed).not.toContain(secret);
     expect(printed).not.toMatch(/signature=/i);
     tally.add(await site.check());
   });
