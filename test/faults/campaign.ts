@@ -1,23 +1,30 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect } from "vitest";
+import { afterAll, expect, onTestFinished, vi } from "vitest";
 import { describeError } from "../../src/core/errors.ts";
 import type { PipelineType } from "../../src/core/types.ts";
 import { setPipelineType } from "../../src/pipeline/set-type.ts";
 import {
   type CheckedTable,
+  type CheckOptions,
   type CleanRun,
   checkInvariants,
+  checkRefusal,
   type Findings,
-  noteSource,
-  type SourceNote,
 } from "../support/invariants.ts";
 import { directoryPlace, type LakePlace, s3Place } from "../support/lake-place.ts";
 import { createObserver, type Observer } from "../support/observer.ts";
 import { openReadings, type ReadingsDatabase } from "../support/readings.ts";
-import { type LogLine, uploadOnce } from "../support/run-in-process.ts";
+import {
+  type InProcessOptions,
+  type LogLine,
+  type RunningInProcess,
+  startInProcess,
+  uploadOnce,
+} from "../support/run-in-process.ts";
 import { openS3Lake } from "../support/s3-lake.ts";
 import type { S3Server } from "../support/s3-servers.ts";
+import { createSourceLog, type SourceLog } from "../support/source-log.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { type Finished, type Running, startProgram } from "../support/uploader-process.ts";
 
@@ -41,20 +48,41 @@ export interface Site {
   readonly folder: string;
   readonly database: string;
   readonly stateDir: string;
+  /** Everything that is written through it is in the log. */
   readonly db: ReadingsDatabase;
+  readonly log: SourceLog;
   readonly place: LakePlace;
   readonly observer: Observer;
   start(flags: readonly string[], env?: Readonly<Record<string, string>>): Running;
   /** Runs the uploader to its end, which a kill may be, and looks at what it has done. */
   run(flags: readonly string[], env?: Readonly<Record<string, string>>): Promise<Finished>;
   /** Runs `--once` without a fault and without a process of its own where that is possible. */
-  ship(flags?: Readonly<Record<string, unknown>>): Promise<CleanRun>;
-  /** To be called when the test itself has changed the schema or the journal mode (I6). */
-  noteAgain(): void;
+  ship(flags?: Flags): Promise<CleanRun>;
+  /** Starts it in the test's process, where its clock and what it sees of the machine can be others. */
+  startHere(flags?: Flags, options?: Here): RunningInProcess;
+  /** A connection to a file that takes the source's place: with it begins another log. */
+  openNew(path?: string): ReadingsDatabase;
   /** As `pipeline-manager set` does. */
   setType(type: PipelineType): void;
   /** Asserts I1 to I10. */
-  check(tables?: readonly CheckedTable[], lossyGenerations?: readonly number[]): Promise<Findings>;
+  check(tables?: readonly CheckedTable[], options?: CheckedRun): Promise<Findings>;
+  /** Asserts that a run is refused and changes nothing; gives back what it printed. */
+  refuse(
+    options?: CheckedRun,
+    run?: () => Promise<CleanRun>,
+  ): Promise<Findings & { readonly printed: string }>;
+  /** What the checker is asked with. */
+  checkOptions(tables: readonly CheckedTable[], options?: CheckedRun): CheckOptions;
+}
+
+export type Flags = Readonly<Record<string, unknown>>;
+export type Here = Partial<Pick<InProcessOptions, "clock" | "sleep" | "readFileSystem">>;
+
+/** How the checker runs the uploader, and what it has to know of what happened. */
+export interface CheckedRun
+  extends Partial<Pick<CheckOptions, "lossyGenerations" | "damagedTables" | "controlDatabase" | "node">> {
+  readonly flags?: Flags;
+  readonly here?: Here;
 }
 
 export interface SiteOptions {
@@ -62,6 +90,8 @@ export interface SiteOptions {
   readonly stateDir?: string;
   /** Left out: a folder. */
   readonly server?: S3Server | undefined;
+  /** Runs within the test's process, for whose environment the AWS SDK asks, also where objects go to a server. */
+  readonly isInProcess?: boolean;
   /** Of the program that is started: such as `faketime`. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -70,7 +100,8 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
   const folder = given.folder ?? temporaryFolder();
   const database = join(folder, "sensor.db");
   const stateDir = given.stateDir ?? join(folder, "state");
-  const db = openReadings(database);
+  const log = createSourceLog();
+  const db = openReadings(database, log);
   const lake = given.server && (await openS3Lake(given.server));
   const place = given.server && lake ? s3Place(given.server, lake) : directoryPlace(join(folder, "lake"));
   const observer = createObserver({ place, stateDir });
@@ -78,66 +109,75 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
   const env = { ...destination, STATE_DIR: stateDir, ...given.env };
   const base = ["--sqlite", database, "--table", "readings", "--node-id", NODE];
   const printed: string[] = [];
-  let noted = noteSource(database, []);
+  const logs: LogLine[][] = [];
 
   const start = (args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
     const running = startProgram("uploader", args, { cwd: folder, env: { ...env, ...more } });
     running.finished.then(({ stdout, stderr }) => printed.push(stdout, stderr));
     return running;
   };
-  async function runProcess(): Promise<CleanRun> {
-    const { code, stdout, stderr } = await start([...base, "--once"]).finished;
+  async function runProcess(flags: Flags = {}): Promise<CleanRun> {
+    const more = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+    const { code, stdout, stderr } = await start([...base, "--once", ...more]).finished;
     return { code, printed: stdout + stderr };
   }
 
+  const argv = { sqlite: database, table: "readings", "node-id": NODE };
+
   /** As another process does it, but sooner. */
-  async function runHere(flags: Readonly<Record<string, unknown>> = {}): Promise<CleanRun> {
+  async function runHere(flags: Flags = {}, here: Here = {}): Promise<CleanRun> {
     const lines: string[] = [];
-    const argv = { sqlite: database, table: "readings", "node-id": NODE, ...flags };
     const onLog = (line: LogLine) => lines.push(JSON.stringify(line));
-    const code = await uploadOnce({ argv, env, cwd: folder, onLog }).catch((error: unknown) => {
+    const options = { argv: { ...argv, ...flags }, env, cwd: folder, onLog, ...here };
+    const code = await uploadOnce(options).catch((error: unknown) => {
       lines.push(describeError(error));
       return 1 as const;
     });
+    printed.push(...lines);
     return { code, printed: lines.join("\n") };
   }
 
-  const ship = given.server ? runProcess : runHere;
+  function checkOptions(
+    tables: readonly CheckedTable[],
+    { flags = {}, here = {}, ...options }: CheckedRun = {},
+  ): CheckOptions {
+    return {
+      ...{ database, stateDir, place, node: NODE, tables, observer, ...options },
+      source: log.replay(),
+      runOnce: () => ship(flags, here),
+      printed: [...printed, ...logs.flat().map((line) => JSON.stringify(line))],
+      secrets: given.server ? [given.server.accessKeyId, given.server.secretAccessKey] : Object.values(FAKE),
+    };
+  }
+
+  if (given.isInProcess) {
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    onTestFinished(() => void vi.unstubAllEnvs());
+  }
+  const ship: typeof runHere = given.server && !given.isInProcess ? runProcess : runHere;
   return {
-    folder,
-    database,
-    stateDir,
-    db,
-    place,
-    observer,
-    ship,
+    ...{ folder, database, stateDir, db, log, place, observer, ship, checkOptions },
     start: (flags, more) => start([...base, ...flags], more),
     async run(flags, more) {
       const finished = await start([...base, ...flags], more).finished;
       await observer.look();
       return finished;
     },
-    noteAgain: () => {
-      noted = noteSource(database, []);
+    startHere(flags, here) {
+      const running = startInProcess({ argv: { ...argv, ...flags }, env, cwd: folder, ...here });
+      logs.push(running.log as LogLine[]);
+      return running;
+    },
+    openNew(path = database) {
+      log.beginAgain();
+      return log.open(path);
     },
     setType: (type) => setPipelineType(db, { type, by: "test", now: Date.now() }),
-    async check(tables = [{ name: "readings" }], lossyGenerations = []) {
-      const findings = await checkInvariants({
-        database,
-        stateDir,
-        place,
-        node: NODE,
-        tables,
-        lossyGenerations,
-        observer,
-        source: withRowsOf(noted, database, tables),
-        runOnce: ship,
-        printed,
-        secrets: given.server
-          ? [given.server.accessKeyId, given.server.secretAccessKey]
-          : Object.values(FAKE),
-      });
-      return assertNone(findings);
+    check: async (tables = [{ name: "readings" }], options) =>
+      assertNone(await checkInvariants(checkOptions(tables, options))),
+    refuse: async (options, run) => {
+      const given = checkOptions([], options);
+      return assertNone(await checkRefusal({ ...given, runOnce: run ?? given.runOnce }));
     },
   };
 }
@@ -146,16 +186,10 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
 let violationsFound = 0;
 
 /** Counts the violations, and fails where there is one. */
-export function assertNone(findings: Findings): Findings {
+export function assertNone<Found extends Findings>(findings: Found): Found {
   violationsFound += findings.violations.length;
   expect(findings.violations.slice(0, 10)).toEqual([]);
   return findings;
-}
-
-/** Schema and journal mode as they were noted before the uploader came, and the rows as the test has left them. */
-export function withRowsOf(noted: SourceNote, database: string, tables: readonly CheckedTable[]): SourceNote {
-  const names = tables.map(({ name }) => name);
-  return { ...noted, rows: noteSource(database, names).rows };
 }
 
 export interface Tally {

@@ -3,12 +3,13 @@ import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { formatObjectKey } from "../../src/core/object-key.ts";
-import { checkInvariants, noteSource, rowsOf } from "../support/invariants.ts";
+import { type CheckedTable, checkInvariants, checkRefusal, rowsOf } from "../support/invariants.ts";
 import { nameOf } from "../support/lake-place.ts";
 import type { LakeObject } from "../support/lake-reader.ts";
 import type { ListedObject } from "../support/observer.ts";
-import { appendReadings } from "../support/readings.ts";
-import { NODE, openSite, type Site } from "./campaign.ts";
+import { appendReadings, openForTest } from "../support/readings.ts";
+import { until } from "../support/until.ts";
+import { openSite, type Site } from "./campaign.ts";
 
 /** Breaks a lake that is whole in one way, and says which invariant has to notice. */
 const BREAKS: readonly (readonly [string, string, (site: Site) => void])[] = [
@@ -20,6 +21,7 @@ const BREAKS: readonly (readonly [string, string, (site: Site) => void])[] = [
   ["I1", "a row that is nowhere", ({ db }) => db.exec("INSERT INTO readings SELECT -1, '', '', '', 1, 1, 1")],
   ["I1", "a row that is in two objects", (site) => copyAs(site, 1, { sequence: 9 })],
   ["I1", "figures of other rows", ({ db }) => db.exec("UPDATE readings SET temperature = 7 WHERE id = 250")],
+  ["I1", "rows beyond the cursor", ({ stateDir }) => inState(stateDir, "UPDATE sources SET cursor = 399")],
   ["I2", "an object that is missing", (site) => rmSync(objectOf(site, 2).path)],
   ["I2", "a part that is missing", (site) => rmSync(objectOf(site, 3).path)],
   ["I3", "an object that nobody delivered", (site) => copyAs(site, 1, { generation: 2 })],
@@ -65,40 +67,138 @@ test.each(BREAKS)("%s is violated by %s, and the checker says so", async (invari
 });
 
 /** Without a run, which would refuse or mend what was broken. */
-function checkAsItIs(site: Site) {
+function checkAsItIs(site: Site, table: Partial<CheckedTable> = {}) {
   return checkInvariants({
-    ...site,
-    node: NODE,
-    tables: [{ name: "readings" }],
-    source: noteSource(site.database, ["readings"]),
+    ...site.checkOptions([{ name: "readings", ...table }]),
     runOnce: async () => ({ code: 0, printed: "" }),
-    printed: [],
     secrets: [SECRET],
   });
 }
 
-test("I6 is violated by a source that changed, and the checker says so", async () => {
+/** What somebody else does to the source, who is not the test: what it must not do is what the uploader must not. */
+const MEDDLING: readonly (readonly [sql: string, said: RegExp])[] = [
+  ["UPDATE readings SET synced = 1 WHERE id = 3", /1 rows of readings have changed, such as 3$/],
+  ["UPDATE readings SET anomaly_flag = '1x' WHERE id = 3", /1 rows of readings have changed, such as 3$/],
+  [
+    "UPDATE readings SET temperature = x'00' WHERE id IN (2, 3)",
+    /2 rows of readings have changed, such as 2$/,
+  ],
+  ["DELETE FROM readings WHERE id = 7", /1 rows of readings have changed, such as 7$/],
+  ["INSERT INTO readings SELECT 99, 'a', 'b', 'c', 1, 1, 1", /rows of readings have changed, such as 99$/],
+  ["UPDATE sqlite_sequence SET seq = 50 WHERE name = 'readings'", /rows of sqlite_sequence have changed/],
+  ["UPDATE other SET x = 'B'", /1 rows of other have changed, such as 1$/],
+  ["CREATE TABLE more (x)", /the schema is/],
+  ["CREATE INDEX sneaked_in ON readings (synced)", /the schema is/],
+  ["CREATE TRIGGER sneaked_in AFTER INSERT ON readings BEGIN SELECT 1; END", /the schema is/],
+  ["DROP TABLE other", /the schema is/],
+  ["PRAGMA journal_mode = DELETE", /the journal mode is delete instead of wal/],
+];
+
+test.each(MEDDLING)(
+  "I6 is violated by %s, while the test writes, and the checker says so",
+  async (sql, said) => {
+    const site = await openSite();
+    site.db.exec("CREATE TABLE other (x TEXT COLLATE NOCASE); INSERT INTO other VALUES ('b')");
+    appendReadings(site.db, 10);
+    const uploader = site.startHere({ interval: 0.1 });
+    await until("rows are shipped", () => site.place.objects().length > 0);
+    appendReadings(site.db, 5);
+    const incarnations = [{ sinceGeneration: 1, rows: rowsOf(site.db, "readings") }];
+    site.db.exec("UPDATE readings SET synced = 2 WHERE id = 5; DELETE FROM readings WHERE id = 1");
+    await until("all are", () => site.place.objects().reduce((sum, { name }) => sum + name.rows, 0) === 15);
+    await uploader.stop();
+    await site.check([{ name: "readings", incarnations }]);
+    site.db.close();
+    const meddler = openForTest(site.database);
+    meddler.exec(sql);
+    meddler.close();
+    const { violations } = await checkAsItIs(site, { incarnations });
+    const ours = violations.filter((violation) => violation.startsWith("I6:"));
+    expect(ours).toContainEqual(expect.stringMatching(said));
+  },
+);
+
+/** Shipped as two generations, of which the second resumes behind row 80. */
+async function openReplaced() {
+  const site = await openSite();
+  const { db } = site;
+  appendReadings(db, 100);
+  expect(await site.ship({ "max-batch-size": 20 })).toMatchObject({ code: 0 });
+  const before = rowsOf(db, "readings");
+  db.exec("DELETE FROM readings WHERE id > 90; UPDATE sqlite_sequence SET seq = 90 WHERE name = 'readings'");
+  appendReadings(db, 30, { timestamp: "2025-01-01T00:00:00.000Z" });
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  const incarnations = [
+    { sinceGeneration: 1, rows: before },
+    { sinceGeneration: 2, rows: rowsOf(db, "readings"), resumeAfter: 80 },
+  ] as const;
+  await site.check([{ name: "readings", incarnations }]);
+  return { site, incarnations };
+}
+
+test.each<[what: string, said: RegExp, change: (given: Awaited<ReturnType<typeof openReplaced>>) => void]>([
+  [
+    "a row of the first that is nowhere",
+    /^I1: row 101 since generation 1 was never shipped$/,
+    ({ incarnations: [{ rows }] }) => rows.set(101n, rows.get(100n) as string[][]),
+  ],
+  [
+    "a row of the first that was another",
+    /^I1: row 3 of .* instead of /,
+    ({ incarnations: [{ rows }] }) => rows.set(3n, rows.get(4n) as string[][]),
+  ],
+  [
+    "an object of the first that is missing",
+    /^I1: row 41 since generation 1 was never shipped$/,
+    ({ site }) => rmSync(objectOf(site, 3).path),
+  ],
+  [
+    "an object of the first that is there twice",
+    /^I1: row 1 since generation 1 was shipped 2 times, not 1$/,
+    ({ site }) => copyAs(site, 1, { sequence: 9 }),
+  ],
+  [
+    "rows that the second should have shipped again",
+    /^I1: row 80 since generation 2 was never shipped$/,
+    ({ incarnations: [, second] }) => Object.assign(second, { resumeAfter: 79 }),
+  ],
+  [
+    "rows that the second should not have shipped again",
+    /^I1: row 81 since generation 2 was shipped 1 times, not 0$/,
+    ({ incarnations: [, second] }) => Object.assign(second, { resumeAfter: 81 }),
+  ],
+  [
+    "rows that the second left out, and the first never had",
+    /^I1: row 80 since generation 2 is not that of the generation before$/,
+    ({ incarnations: [{ rows }] }) => rows.delete(80n),
+  ],
+])("I1 is violated by %s, where a table was replaced, and the checker says so", async (_, said, change) => {
+  const given = await openReplaced();
+  change(given);
+  const { violations } = await checkAsItIs(given.site, { incarnations: given.incarnations });
+  expect(violations).toContainEqual(expect.stringMatching(said));
+});
+
+test("rows that may come twice have to, and to be told apart", async () => {
   const site = await openSite();
   appendReadings(site.db, 10);
-  await site.check();
-  const source = noteSource(site.database, ["readings"]);
-  site.db.exec("UPDATE readings SET synced = 1");
-  site.db.exec("CREATE INDEX sneaked_in ON readings (synced)");
-  site.db.pragma("journal_mode = DELETE");
-  const findings = await checkInvariants({
-    ...site,
-    node: NODE,
-    tables: [{ name: "readings", incarnations: [{ sinceGeneration: 1, rows: rowsOf(site.db, "readings") }] }],
-    source,
-    runOnce: async () => ({ code: 0, printed: "" }),
-    printed: [],
-    secrets: [],
-  });
-  expect(findings.violations.map((violation) => violation.slice(0, 25))).toEqual([
-    expect.stringContaining("I6: the journal mode"),
-    expect.stringContaining("I6: the schema"),
-    expect.stringContaining("I6: the rows of readings"),
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  const elsewhere = { objects: 0, rows: 0 };
+  const check = async (told: "_generation" | "_extracted_at", rowids: readonly bigint[]) =>
+    (await checkAsItIs(site, { twice: { rowids: new Set(rowids), told, elsewhere } })).violations;
+  expect(await check("_generation", [5n])).toEqual([
+    expect.stringMatching(/^I1: row 5 .* was shipped 1 times, not 2$/),
   ]);
+  expect(await check("_extracted_at", [])).toEqual([expect.stringMatching(/^I2: .* no number came twice$/)]);
+  // The same bytes under another key have the same columns.
+  copyAs(site, 1, { sequence: 2 });
+  const all = Array.from({ length: 10 }, (_, index) => BigInt(index + 1));
+  const violations = await check("_generation", all);
+  expect(violations).toContainEqual(expect.stringMatching(/^I1: row 1 .* with one _generation: 1,1$/));
+  expect(violations).not.toContainEqual(expect.stringMatching(/times, not/));
+  expect(violations).toContainEqual(
+    expect.stringMatching(/^I3: the state counts 1,10 objects .* there are 2,20/),
+  );
 });
 
 test("I9 is violated by a further run that ships, and the checker says so", async () => {
@@ -106,18 +206,24 @@ test("I9 is violated by a further run that ships, and the checker says so", asyn
   appendReadings(site.db, 10);
   await site.check();
   const { violations } = await checkInvariants({
-    ...site,
-    node: NODE,
-    tables: [{ name: "readings" }],
-    source: noteSource(site.database, []),
+    ...site.checkOptions([{ name: "readings", incarnations: [] }]),
+    tables: [],
     runOnce: () => {
       appendReadings(site.db, 10);
       return site.ship();
     },
-    printed: [],
-    secrets: [],
   });
-  expect(violations).toEqual([expect.stringMatching(/^I9: .* became /)]);
+  expect(violations).toContainEqual(expect.stringMatching(/^I9: .* became /));
+});
+
+test("I9 is violated by a run that should have been refused, and the checker says so", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 10);
+  const { violations } = await checkRefusal(site.checkOptions([]));
+  expect(violations).toEqual([
+    expect.stringMatching(/^I9: it was not refused/),
+    expect.stringMatching(/^I9: .* became /),
+  ]);
 });
 
 function objectOf(site: Site, sequence: number): LakeObject {

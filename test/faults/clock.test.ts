@@ -17,7 +17,6 @@ import type { Sink } from "../../src/sink/sink.ts";
 import { readSourceState } from "../support/invariants.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { appendReadings } from "../support/readings.ts";
-import { startInProcess } from "../support/run-in-process.ts";
 import { suiteWith } from "../support/suite-with.ts";
 import { until } from "../support/until.ts";
 import { NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
@@ -32,9 +31,7 @@ const shortSleep: Sleep = (_, signal) =>
 
 function startHere(site: Site, clock: ReturnType<typeof createManualClock>, settings = "") {
   writeFileSync(join(site.folder, "databricks-uploader-config.yaml"), settings);
-  const argv = { sqlite: site.database, table: "readings", "node-id": NODE, directory: "lake", interval: 1 };
-  const env = { STATE_DIR: site.stateDir };
-  return startInProcess({ argv, env, cwd: site.folder, clock, sleep: shortSleep });
+  return site.startHere({ interval: 1 }, { clock, sleep: shortSleep });
 }
 
 function hasShipped(site: Site): boolean {
@@ -128,16 +125,19 @@ test("an object that rests is tried again though the clock is set back by a day"
     giveUpAfterMs: null,
     onDelivered: (object) => delivered.push(object),
   });
-  onTestFinished(async () => {
+  const close = async () => {
     await delivery.stop();
     state.close();
     real.close();
-  });
+  };
+  onTestFinished(close);
   await until("it rests", () => waits.some(({ milliseconds }) => milliseconds === 1_000));
   now -= DAY_MS;
   for (const { end } of waits) end();
   await until("it is delivered", () => delivered.length === 1);
   expect(tries).toBe(2);
+  await close();
+  tally.add(await site.check());
 });
 
 test("a clock that is set back does not put off the look at who owns a source", async () => {
@@ -146,10 +146,11 @@ test("a clock that is set back does not put off the look at who owns a source", 
   await site.ship();
   const state = openState(createStateFolders(site.stateDir), START);
   const sink = createDirectorySink({ directory: join(site.folder, "lake") });
-  onTestFinished(() => {
+  const close = () => {
     state.close();
     sink.close();
-  });
+  };
+  onTestFinished(close);
   let now = START;
   const ours = createOwnership({ state, sink, clock: { now: () => now } });
   const theirs = createOwnership({ state, sink, clock: { now: () => now } });
@@ -160,6 +161,8 @@ test("a clock that is set back does not put off the look at who owns a source", 
   await ours.ensure(source);
   now -= DAY_MS;
   await expect(ours.ensure(source)).rejects.toMatchObject({ code: "OWNED_BY_ANOTHER" });
+  close();
+  tally.add(await site.check());
 });
 
 test("two lanes that look at once, as after a step of the clock, do not take each other for a copy", async () => {
@@ -168,10 +171,11 @@ test("two lanes that look at once, as after a step of the clock, do not take eac
   await site.ship();
   const state = openState(createStateFolders(site.stateDir), START);
   const sink = createDirectorySink({ directory: join(site.folder, "lake") });
-  onTestFinished(() => {
+  const close = () => {
     state.close();
     sink.close();
-  });
+  };
+  onTestFinished(close);
   let now = START;
   const ownership = createOwnership({ state, sink, clock: { now: () => now } });
   const [source] = readSources(state.db);
@@ -180,6 +184,8 @@ test("two lanes that look at once, as after a step of the clock, do not take eac
     now += step;
     await Promise.all([ownership.ensure(source), ownership.ensure(source)]);
   }
+  close();
+  tally.add(await site.check());
 });
 
 const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";

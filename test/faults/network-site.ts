@@ -8,7 +8,7 @@ import { describeError } from "../../src/core/errors.ts";
 import { noProgress } from "../../src/observe/progress.ts";
 import { runUploader } from "../../src/uploader.ts";
 import { createEagerClock } from "../support/eager-clock.ts";
-import { type CheckedTable, checkInvariants, type Findings, noteSource } from "../support/invariants.ts";
+import { type CheckedTable, checkInvariants, type Findings } from "../support/invariants.ts";
 import { type LakePlace, s3Place } from "../support/lake-place.ts";
 import { createObserver, type Observer } from "../support/observer.ts";
 import { openReadings, type ReadingsDatabase } from "../support/readings.ts";
@@ -16,8 +16,9 @@ import type { InProcessOptions, LogLine } from "../support/run-in-process.ts";
 import { openS3Lake, type S3Lake } from "../support/s3-lake.ts";
 import { type Interference, type S3Proxy, startS3Proxy } from "../support/s3-proxy.ts";
 import type { S3Server } from "../support/s3-servers.ts";
+import { createSourceLog } from "../support/source-log.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { assertNone, NODE, withRowsOf } from "./campaign.ts";
+import { assertNone, NODE } from "./campaign.ts";
 
 /** What becomes of a request, by its `METHOD /path?query`. */
 export type Network = (line: string) => Interference | undefined;
@@ -38,8 +39,6 @@ export interface NetworkSite {
   setNetwork(network: Network): void;
   /** Runs the uploader within the test's process. */
   run(options?: RunOptions): Promise<0 | 1>;
-  /** To be called when the test itself has changed the schema or the journal mode (I6). */
-  noteAgain(): void;
   /** Asserts I1 to I10 over a network without faults. */
   check(tables?: readonly CheckedTable[]): Promise<Findings>;
 }
@@ -65,12 +64,12 @@ export async function openNetworkSite(
   writeFileSync(join(folder, "databricks-uploader-config.yaml"), yaml);
   const database = join(folder, "sensor.db");
   const stateDir = join(folder, "state");
-  const db = openReadings(database);
+  const written = createSourceLog();
+  const db = openReadings(database, written);
   const lake = await openS3Lake(server);
   const place = s3Place(server, lake);
   const observer = createObserver({ place, stateDir });
   let network = IN_ORDER;
-  let noted = noteSource(database, []);
   const proxy = await startS3Proxy(server.endpoint, (line) => network(line));
   onTestFinished(() => proxy.stop());
   const environment: Readonly<Record<string, string>> = {
@@ -112,15 +111,12 @@ export async function openNetworkSite(
       network = given;
     },
     run,
-    noteAgain: () => {
-      noted = noteSource(database, []);
-    },
     async check(tables = [{ name: "readings" }]) {
       network = IN_ORDER;
       const names = tables.map(({ name }) => name);
       const findings = await checkInvariants({
         ...{ database, stateDir, place, node: NODE, tables, observer, printed },
-        source: withRowsOf(noted, database, tables),
+        source: written.replay(),
         async runOnce() {
           const before = printed.length;
           const code = await run({ argv: { once: true, table: names.join(",") } }).catch((error: unknown) => {

@@ -214,7 +214,6 @@ suiteFor("versitygw", "a network that breaks", (server) => {
   async function openTwoSources(interference: Interference) {
     const site = await openNetworkSite(server(), { yaml: "outbox_max_mb: 0.2\ns3_batch_size_mb: 0.05\n" });
     createReadings(site.db, "bad");
-    site.noteAgain();
     appendReadings(site.db, 5_000, { table: "bad" });
     appendReadings(site.db, 300);
     site.setNetwork((line) => (/\/raw\/bad\//.test(line) ? interference : undefined));

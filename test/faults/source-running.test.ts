@@ -2,7 +2,6 @@ import { execFileSync } from "node:child_process";
 import {
   closeSync,
   copyFileSync,
-  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -13,26 +12,30 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import type { FileSystem } from "../../src/sqlite/file-system.ts";
+import { rowsOf } from "../support/invariants.ts";
 import { listObjects, readRows } from "../support/lake-reader.ts";
 import { openForTest } from "../support/readings.ts";
-import { startInProcess, uploadOnce } from "../support/run-in-process.ts";
 import { whyNoMount } from "../support/small-disk.ts";
 import { suiteWith } from "../support/suite-with.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
-import { tallyScenario } from "./campaign.ts";
-import { generationsIn, openSource, type SourceSite, VALUES, WITH_AUTOINCREMENT } from "./source-site.ts";
+import { type CheckedRun, type Flags, type Site, tallyScenario } from "./campaign.ts";
+import {
+  COLUMNS,
+  generationsIn,
+  linesOf,
+  openSource,
+  type SourceSite,
+  VALUES,
+  WITH_AUTOINCREMENT,
+} from "./source-site.ts";
 
 const tally = tallyScenario("4 the source, while the uploader runs");
 
 /** Starts the uploader with short pauses, in the test's process. */
-function startHere(source: SourceSite, flags: Readonly<Record<string, unknown>> = {}) {
-  const { database, folder, stateDir } = source.site;
-  return startInProcess({
-    argv: { sqlite: database, table: "readings", "node-id": "press-7", interval: 0.1, ...flags },
-    env: { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false", STATE_DIR: stateDir },
-    cwd: folder,
-  });
+function startHere(source: SourceSite, flags: Flags = {}) {
+  return source.site.startHere({ interval: 0.1, ...flags });
 }
 
 /** Waits until the objects have so many rows together. */
@@ -52,7 +55,7 @@ describe("a database file replaced while the uploader has it open", () => {
     source.insert(30);
     const before = source.rows();
     for (const suffix of ["", "-wal", "-shm"]) renameSync(database + suffix, `${database}.old${suffix}`);
-    const other = openForTest(database);
+    const other = source.site.openNew();
     other.pragma("journal_mode = WAL");
     other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
     source.insert(90, other);
@@ -79,7 +82,7 @@ describe("a database file replaced while the uploader has it open", () => {
     source.insert(30);
     const before = source.rows();
     for (const suffix of ["", "-wal", "-shm"]) renameSync(database + suffix, `${database}.old${suffix}`);
-    const other = openForTest(database);
+    const other = source.site.openNew();
     other.pragma("journal_mode = WAL");
     other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
     source.insert(90, other);
@@ -106,7 +109,7 @@ describe("a database file replaced while the uploader has it open", () => {
     await until("it is said", () =>
       uploader.log.some(({ msg }) => msg.includes("cannot be used; it is tried again")),
     );
-    const other = openForTest(database);
+    const other = source.site.openNew();
     other.pragma("journal_mode = WAL");
     other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
     source.insert(20, other);
@@ -124,17 +127,29 @@ describe("a database file replaced while the uploader has it open", () => {
     source.insert(50);
     const uploader = startHere(source);
     await untilShipped(source, 50);
-    const other = openForTest(join(site.folder, "made.db"));
+    const before = source.rows();
+    const made = join(site.folder, "made.db");
+    const other = site.openNew(made);
     other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
     source.insert(60, other);
+    const rows = source.rows(other);
     other.close();
-    renameSync(join(site.folder, "made.db"), site.database);
+    copyFileSync(made, `${made}.kept`);
+    renameSync(made, site.database);
     await until("it is said", () =>
       uploader.log.some(
         ({ level, msg }) => level === 50 && /write-ahead log was left beside it.*integrity_check/.test(msg),
       ),
     );
     await uploader.stop().catch(() => {});
+    // Whatever SQLite has made of the two, the operator takes it away.
+    source.db.close();
+    for (const suffix of ["-wal", "-shm"]) rmSync(site.database + suffix, { force: true });
+    copyFileSync(`${made}.kept`, site.database);
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows },
+    ]);
   });
 
   test("in place, by a transaction of SQLite: a new generation has all rows", async () => {
@@ -182,7 +197,6 @@ describe("the schema changes in the middle of an extraction", () => {
       readdirSync(outbox, { encoding: "utf8" }).some((file) => file.startsWith("1-1-1-raw")),
     );
     source.db.exec(ddl);
-    source.site.noteAgain();
     await untilShipped(source, ROWS);
     expect(await uploader.stop()).toBe(0);
     expect(source.site.place.objects().map(({ name }) => name.rows)).toHaveLength(2);
@@ -204,7 +218,6 @@ describe("VACUUM of a table without an INTEGER PRIMARY KEY, while the uploader r
     expect(await uploader.stop()).toBe(0);
     expect(generationsIn(uploader.log)).toEqual([{ generation: 2, resumeAfter: null }]);
     expect(uploader.log.find(({ msg }) => msg.includes("VACUUM may have given"))?.level).toBe(50);
-    source.site.noteAgain();
     await source.check([
       { sinceGeneration: 1, rows: before },
       { sinceGeneration: 2, rows: source.rows() },
@@ -221,7 +234,6 @@ describe("VACUUM of a table without an INTEGER PRIMARY KEY, while the uploader r
     }
     expect(await uploader.stop()).toBe(0);
     expect(generationsIn(uploader.log)).toEqual([]);
-    source.site.noteAgain();
     await source.check([{ sinceGeneration: 1, rows: source.rows() }]);
   });
 });
@@ -264,7 +276,6 @@ describe("a writer that holds its lock", () => {
   test("longer than busy_timeout, in rollback-journal mode: the cycle fails, says so, and a later one ships", async () => {
     const source = await openSource(WITH_AUTOINCREMENT, tally);
     source.db.pragma("journal_mode = DELETE");
-    source.site.noteAgain();
     source.insert(20);
     const uploader = source.site.start(["--interval", "0.1"]);
     await uploader.untilOutput(/"msg":"delivered"/);
@@ -307,11 +318,12 @@ describe("a damaged database", () => {
     source.insert(40);
     db.exec(`CREATE TABLE other (${WITH_AUTOINCREMENT})`);
     db.exec("INSERT INTO other SELECT * FROM readings");
-    const argv = { sqlite: site.database, table: "readings,other", "node-id": "press-7" };
-    const env = { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false", STATE_DIR: site.stateDir };
-    expect(await uploadOnce({ argv, env, cwd: site.folder })).toBe(0);
+    const flags = { table: "readings,other" };
+    expect(await site.ship(flags)).toMatchObject({ code: 0 });
+    const readings = source.rows();
     source.insert(4_000);
     db.exec("INSERT INTO other SELECT * FROM readings WHERE id > 40");
+    const other = rowsOf(db, "other", "id", COLUMNS);
     db.pragma("wal_checkpoint(TRUNCATE)");
     const pages = db
       .prepare("SELECT pageno FROM dbstat WHERE name = 'readings' AND pagetype = 'leaf' ORDER BY pageno")
@@ -321,14 +333,11 @@ describe("a damaged database", () => {
     db.close();
     // The last one too, which the first look at the table reads.
     for (const page of [pages[20], pages.at(-1)]) overwrite(site.database, ((page as number) - 1) * size);
-    const errors: unknown[] = [];
-    const code = await uploadOnce({
-      argv,
-      env,
-      cwd: site.folder,
-      onLog: ({ level, table, err }) => level >= 50 && err && errors.push([table, err.code, err.message]),
-    });
+    const { code, printed } = await site.ship(flags);
     expect(code).toBe(1);
+    const errors = linesOf(printed).flatMap(({ level, table, err }) =>
+      level >= 50 && err ? [[table, err.code, err.message]] : [],
+    );
     expect(errors).toEqual([
       ["readings", "SOURCE_UNREADABLE", expect.stringMatching(/sensor\.db is damaged/)],
     ]);
@@ -338,6 +347,13 @@ describe("a damaged database", () => {
       ["other", 4_000],
       ["readings", 40],
     ]);
+    const tables = Object.entries({ readings, other }).map(([name, rows]) => ({
+      ...{ name, columns: COLUMNS },
+      incarnations: [{ sinceGeneration: 1, rows }],
+    }));
+    const findings = await site.check(tables, { flags, damagedTables: ["readings"] });
+    expect(findings.rows).toBe(4_080);
+    tally.add(findings);
   });
 
   test("a write-ahead log that is cut short: the rows that SQLite gives up are not missed, later ones come", async () => {
@@ -355,18 +371,40 @@ describe("a damaged database", () => {
     truncateSync(`${copy}-wal`, Math.floor(statSync(`${copy}-wal`).size / 2));
     db.close();
     for (const suffix of ["", "-wal"]) renameSync(copy + suffix, site.database + suffix);
-    const after = openForTest(site.database);
+    const after = site.openNew();
+    // What SQLite has kept is what there was for the uploader.
+    site.log.beginAgain(after);
     const left = Number(after.prepare("SELECT count(*) FROM readings").pluck().get());
     expect(left).toBeGreaterThanOrEqual(60);
     expect(left).toBeLessThan(110);
     source.insert(70, after);
-    expect(generationsIn(await source.ship())).toEqual([
-      { generation: 2, resumeAfter: Math.floor(left / 20) * 20 },
-    ]);
+    const resumeAfter = Math.floor(left / 20) * 20;
+    expect(generationsIn(await source.ship())).toEqual([{ generation: 2, resumeAfter }]);
     await source.check([
       { sinceGeneration: 1, rows: before },
-      { sinceGeneration: 2, rows: source.rows(after) },
+      { sinceGeneration: 2, rows: source.rows(after), resumeAfter },
     ]);
+  });
+});
+
+describe("a network file system", () => {
+  const NFS: FileSystem = { type: 0x6969n, mountType: null };
+  const LOCAL: FileSystem = { type: 0xef53n, mountType: null };
+
+  test.each([
+    ["the database", "sensor.db"],
+    ["the state folder", "state"],
+  ])("under %s is refused with the reason, and taken when told to", async (_, name) => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { site } = source;
+    source.insert(30);
+    const here = { readFileSystem: (path: string) => (path === join(site.folder, name) ? NFS : LOCAL) };
+    const refused = await site.refuse({ here });
+    expect(refused.printed).toMatch(/is on a network or shared file system \(NFS\)/);
+    expect(refused.printed).toMatch(/--allow-network-filesystem/);
+    tally.add(refused);
+    const flags = { "allow-network-filesystem": true };
+    await source.check([{ sinceGeneration: 1, rows: source.rows() }], { flags, here });
   });
 });
 
@@ -374,38 +412,45 @@ suiteWith(whyNoMount(), "a database on a read-only mount", () => {
   test("is read while the sensor has it open, which keeps -shm there; control tables lie elsewhere", async () => {
     const source = await openSource(WITH_AUTOINCREMENT, tally);
     source.insert(30);
-    const sqlite = mountReadOnly(source.site.folder);
-    const run = () => uploadFrom(sqlite, source.site.folder);
-    expect(await run()).toBe(0);
+    const { site } = source;
+    const run = fromMount(site);
+    expect(await site.ship(run.flags)).toMatchObject({ code: 0 });
     source.insert(5);
-    expect(await run()).toBe(0);
+    expect(await site.ship(run.flags)).toMatchObject({ code: 0 });
     await untilShipped(source, 35);
-    const rows = await readRows(listObjects(join(source.site.folder, "lake")));
-    expect(rows.map(({ _rowid }) => Number(_rowid))).toEqual(
-      Array.from({ length: 35 }, (_, index) => index + 1),
-    );
+    await source.check([{ sinceGeneration: 1, rows: source.rows() }], run);
   });
 
   test("without -shm is refused with what to do", async () => {
     const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { site } = source;
     source.insert(30);
+    const rows = source.rows();
     source.db.close();
-    const sqlite = mountReadOnly(source.site.folder);
-    await expect(uploadFrom(sqlite, source.site.folder)).rejects.toMatchObject({
-      code: "SOURCE_UNREADABLE",
-      message: expect.stringMatching(/sensor\.db cannot be used: .*(SQLITE_CANTOPEN|SQLITE_READONLY)/),
-      hint: expect.stringMatching(/-shm/),
-    });
+    const run = fromMount(site);
+    const refused = await site.refuse(run);
+    expect(refused.printed).toMatch(/sensor\.db cannot be used: .*(SQLITE_CANTOPEN|SQLITE_READONLY)/);
+    expect(refused.printed).toMatch(/-shm/);
+    tally.add(refused);
+    // With it there, all is shipped.
+    openForTest(site.database).pragma("user_version");
+    await source.check([{ sinceGeneration: 1, rows }], run);
   });
 
   test("in rollback-journal mode needs nothing beside it", async () => {
     const source = await openSource(WITH_AUTOINCREMENT, tally);
     source.insert(30);
+    const rows = source.rows();
     source.db.pragma("journal_mode = DELETE");
     source.db.close();
-    expect(await uploadFrom(mountReadOnly(source.site.folder), source.site.folder)).toBe(0);
-    expect(listObjects(join(source.site.folder, "lake")).map(({ name }) => name.rows)).toEqual([30]);
+    await source.check([{ sinceGeneration: 1, rows }], fromMount(source.site));
   });
+
+  /** How the uploader runs on it; the checker looks at the same files without the mount. */
+  function fromMount({ folder }: Site): CheckedRun & { readonly flags: Flags } {
+    const controlDatabase = join(folder, "control.db");
+    return { controlDatabase, flags: { sqlite: mountReadOnly(folder), "pipeline-db": controlDatabase } };
+  }
 
   function mountReadOnly(folder: string): string {
     const mounted = temporaryFolder();
@@ -413,15 +458,6 @@ suiteWith(whyNoMount(), "a database on a read-only mount", () => {
     onTestFinished(() => void execFileSync("umount", ["-l", mounted]));
     execFileSync("mount", ["-o", "remount,bind,ro", mounted]);
     return join(mounted, "sensor.db");
-  }
-
-  function uploadFrom(sqlite: string, folder: string): Promise<0 | 1> {
-    mkdirSync(join(folder, "state"), { recursive: true });
-    return uploadOnce({
-      argv: { sqlite, table: "readings", "node-id": "press-7", "pipeline-db": "control.db" },
-      env: { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false", STATE_DIR: "state" },
-      cwd: folder,
-    });
   }
 });
 

@@ -3,7 +3,7 @@ import { rowsOf } from "../support/invariants.ts";
 import type { Incarnation } from "../support/lake-contents.ts";
 import type { ReadingsDatabase } from "../support/readings.ts";
 import type { LogLine } from "../support/run-in-process.ts";
-import { openSite, type Site, type Tally } from "./campaign.ts";
+import { type CheckedRun, openSite, type Site, type Tally } from "./campaign.ts";
 
 /** Columns of a table of the sensor, whatever its key. */
 export const VALUES =
@@ -12,7 +12,7 @@ export const WITH_AUTOINCREMENT = `id INTEGER PRIMARY KEY AUTOINCREMENT, ${VALUE
 export const WITHOUT_AUTOINCREMENT = `id INTEGER PRIMARY KEY, ${VALUES}`;
 
 /** Those that rows are told apart by; others may come and go. */
-const COLUMNS = ["timestamp", "sensor_id", "temperature", "anomaly_flag"];
+export const COLUMNS = ["timestamp", "sensor_id", "temperature", "anomaly_flag"];
 
 /** Objects are small, so that the state remembers many positions. */
 export const ROWS_PER_OBJECT = 20;
@@ -34,14 +34,13 @@ export interface SourceSite {
   /** Runs once; gives back the lines of the log. */
   ship(): Promise<LogLine[]>;
   /** Asserts I1 to I10; every row of every incarnation has to be there. */
-  check(incarnations: readonly Incarnation[]): Promise<void>;
+  check(incarnations: readonly Incarnation[], options?: CheckedRun): Promise<void>;
 }
 
 export async function openSource(ddl: string, tally: Tally): Promise<SourceSite> {
   const site = await openSite();
   const { db } = site;
   db.exec(`DROP TABLE readings; CREATE TABLE readings (${ddl})`);
-  site.noteAgain();
   const rowid = /\bid INTEGER PRIMARY KEY\b(?! DESC)/.test(ddl) ? "id" : "rowid";
   let written = 0;
 
@@ -72,9 +71,9 @@ export async function openSource(ddl: string, tally: Tally): Promise<SourceSite>
       expect(code, printed).toBe(0);
       return linesOf(printed);
     },
-    async check(incarnations) {
+    async check(incarnations, options) {
       const table = { name: "readings", rowidName: rowid, columns: COLUMNS, incarnations };
-      const findings = await site.check([table]);
+      const findings = await site.check([table], options);
       expect(findings.rows).toBeGreaterThan(0);
       tally.add(findings);
     },

@@ -109,7 +109,6 @@ describe("a source whose rows go on", () => {
       expect(generationsIn(await source.ship())).toEqual([]);
       const before = source.rows();
       happens(source);
-      source.site.noteAgain();
       insert(10);
       expect(generationsIn(await source.ship())).toEqual([]);
       const rows = everSeen(before, source.rows());
@@ -255,12 +254,11 @@ describe("a source whose rowids begin again", () => {
       await source.ship();
       const before = source.rows();
       happens(source);
-      source.site.noteAgain();
       insert(10);
       expect(generationsIn(await source.ship())).toEqual([{ generation: 2, resumeAfter }]);
       const incarnations = [
         { sinceGeneration: 1, rows: before },
-        { sinceGeneration: 2, rows: source.rows() },
+        { sinceGeneration: 2, rows: source.rows(), resumeAfter },
       ];
       await source.check(incarnations);
     },
@@ -279,7 +277,7 @@ describe("a database file replaced between two runs", () => {
     const before = source.rows();
     source.db.close();
     const made = join(site.folder, "made.db");
-    const other = openForTest(made);
+    const other = site.openNew(made);
     other.pragma("journal_mode = WAL");
     other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
     source.insert(140, other);

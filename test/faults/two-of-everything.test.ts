@@ -1,24 +1,16 @@
-import { cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { stateDocument } from "../../src/cli/state-report.ts";
 import type { UploaderError } from "../../src/core/errors.ts";
-import { duckdb } from "../support/lake-reader.ts";
+import type { Twice } from "../support/lake-contents.ts";
 import { createManualClock } from "../support/manual-clock.ts";
-import { appendReadings, openReadings } from "../support/readings.ts";
-import {
-  type LogLine,
-  type RunningInProcess,
-  startInProcess,
-  uploadOnce,
-} from "../support/run-in-process.ts";
-import { openS3Lake } from "../support/s3-lake.ts";
+import { appendReadings } from "../support/readings.ts";
+import { type LogLine, type RunningInProcess, startInProcess } from "../support/run-in-process.ts";
 import { suiteFor } from "../support/s3-servers.ts";
 import { suiteWith } from "../support/suite-with.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
-import { runProgram, startProgram } from "../support/uploader-process.ts";
-import { expectEveryRowOnce } from "../support/whole-lake.ts";
+import { runProgram } from "../support/uploader-process.ts";
 import { IS_FULL, NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
 import { appendLarge } from "./large-rows.ts";
 import { firstOf, openNetworkSite } from "./network-site.ts";
@@ -42,20 +34,13 @@ interface Other {
 }
 
 function flagsOf(site: Site, stateDir: string): Record<string, string> {
-  const lake = join(site.folder, "lake");
-  return {
-    sqlite: site.database,
-    table: "readings",
-    "node-id": NODE,
-    directory: lake,
-    "state-dir": stateDir,
-  };
+  return { directory: join(site.folder, "lake"), "state-dir": stateDir };
 }
 
 async function startOther(site: Site, stateDir: string): Promise<Other> {
   const clock = createManualClock(Date.now());
-  const argv = { ...flagsOf(site, stateDir), interval: String(INTERVAL_MS / 1000) };
-  const running = startInProcess({ argv, cwd: site.folder, clock, sleep: clock.sleep });
+  const flags = { ...flagsOf(site, stateDir), interval: String(INTERVAL_MS / 1000) };
+  const running = site.startHere(flags, { clock, sleep: clock.sleep });
   // The loop and both lanes wait.
   const isQuiet = () => clock.waits() === 3;
   let isOver = false;
@@ -84,23 +69,20 @@ async function startOther(site: Site, stateDir: string): Promise<Other> {
   };
 }
 
-/** Rows that are in the lake more than once, and what their columns say of them. */
-async function rowsThatCameTwice(site: Site) {
-  const paths = site.place.objects().map(({ path }) => `'${path}'`);
-  return duckdb(
-    `SELECT _rowid AS rowid, _node_id AS node, count(*)::INT AS times, count(DISTINCT _generation)::INT AS generations,
-       count(DISTINCT _extracted_at)::INT AS extractions
-     FROM read_parquet([${paths.join(", ")}], hive_partitioning = false, filename = true)
-     GROUP BY ALL HAVING count(*) > 1 ORDER BY rowid`,
-  );
+/** What a state has counted as delivered. */
+function deliveredBy(stateDir: string): { readonly objects: number; readonly rows: number } {
+  const { objects = 0, rows = 0 } = stateDocument(stateDir).sources[0]?.delivered ?? {};
+  return { objects, rows };
 }
 
-async function expectEachRowIsThere(site: Site): Promise<void> {
-  const paths = site.place.objects().map(({ path }) => `'${path}'`);
-  const [found] = await duckdb(
-    `SELECT count(DISTINCT _rowid)::INT AS rows FROM read_parquet([${paths.join(", ")}], hive_partitioning = false)`,
-  );
-  expect(found?.rows).toBe(site.db.prepare("SELECT count(*) FROM readings").pluck().get());
+/** Both of the rows from `first` to `last`, which the other state delivered as well as ours. */
+async function checkTwice(
+  site: Site,
+  [first, last]: readonly [number, number],
+  twice: Omit<Twice, "rowids">,
+): Promise<void> {
+  const rowids = new Set(Array.from({ length: last - first + 1 }, (_, index) => BigInt(first + index)));
+  tally.add(await site.check([{ name: "readings", twice: { ...twice, rowids } }]));
 }
 
 test("of two uploaders that start together on one state folder one works, and the other says who does", async () => {
@@ -185,26 +167,19 @@ suiteFor("versitygw", "one node id, two state folders", (server) => {
   });
 
   test(`at the same moment, ${RACES} times: always one of them, and never a row of the other`, async () => {
-    const folder = temporaryFolder();
-    const database = join(folder, "sensor.db");
-    appendReadings(openReadings(database), 30);
-    const lake = await openS3Lake(server());
-    for (const [name, value] of Object.entries(lake.environment)) vi.stubEnv(name, value);
-    onTestFinished(() => void vi.unstubAllEnvs());
     for (let race = 0; race < RACES; race++) {
-      const node = `press-${race}`;
+      const site = await openSite({ server: server(), isInProcess: true });
+      appendReadings(site.db, 30);
+      const folders = ["a", "b", "c"].map((name) => join(site.folder, name));
       const results = await Promise.allSettled(
-        ["a", "b", "c"].map((name) => {
-          const argv = { sqlite: database, "node-id": node, "state-dir": `${race}-${name}` };
-          return uploadOnce({ argv, env: lake.environment, cwd: folder });
-        }),
+        folders.map((folder) => site.startHere({ once: true, "state-dir": folder }).finished),
       );
       const outcomes = results.map((result) =>
         result.status === "fulfilled" ? result.value : (result.reason as UploaderError).code,
       );
-      expect(outcomes.sort()).toEqual([0, "OWNED_BY_ANOTHER", "OWNED_BY_ANOTHER"]);
-      const ours = lake.objects().filter(({ name }) => name.node === node);
-      await expectEveryRowOnce(ours, { database });
+      expect([...outcomes].sort()).toEqual([0, "OWNED_BY_ANOTHER", "OWNED_BY_ANOTHER"]);
+      renameSync(folders[outcomes.indexOf(0)] as string, site.stateDir);
+      tally.add(await site.check());
     }
   }, 600_000);
 });
@@ -234,6 +209,7 @@ test("what two copies ship in the minute between two looks comes twice, no more,
   appendReadings(site.db, 100);
   const older = await startOther(site, join(site.folder, "older"));
   cpSync(older.stateDir, site.stateDir, { recursive: true });
+  const before = deliveredBy(older.stateDir);
   expect(await site.ship()).toMatchObject({ code: 0 });
   appendReadings(site.db, 30);
   await older.pass(INTERVAL_MS);
@@ -246,16 +222,13 @@ test("what two copies ship in the minute between two looks comes twice, no more,
   expect(older.refusal()).toBeDefined();
   expect(await site.ship()).toMatchObject({ code: 0 });
 
-  // What was read in that minute, and nothing of what came later.
-  const twice = await rowsThatCameTwice(site);
-  expect(twice.map(({ rowid }) => Number(rowid))).toEqual(
-    Array.from({ length: 50 }, (_, index) => 101 + index),
-  );
-  for (const row of twice)
-    expect(row).toMatchObject({ node: NODE, times: 2, generations: 1, extractions: 2 });
+  const after = deliveredBy(older.stateDir);
+  const elsewhere = { objects: after.objects - before.objects, rows: after.rows - before.rows };
+  expect(elsewhere.rows).toBe(50);
   const numbered = site.place.objects().filter(({ name }) => name.sequence === 2);
   expect(numbered, "two objects have one number").toHaveLength(2);
-  await expectEachRowIsThere(site);
+  // What was read in that minute, and nothing of what came later.
+  await checkTwice(site, [101, 150], { told: "_extracted_at", elsewhere });
 });
 
 test("a state that is restored from a back-up of yesterday is refused, and the way out loses and doubles nothing", async () => {
@@ -333,6 +306,7 @@ test("an uploader that stands still for less than a minute may ship rows twice, 
   const site = await openSite();
   appendReadings(site.db, 50);
   const standing = await startOther(site, join(site.folder, "first"));
+  const before = deliveredBy(standing.stateDir);
   await rebuild(site);
   appendReadings(site.db, 30);
   expect(await site.ship()).toMatchObject({ code: 0 });
@@ -342,10 +316,9 @@ test("an uploader that stands still for less than a minute may ship rows twice, 
   await standing.pass(INTERVAL_MS);
   expect(await standing.end()).toBe(1);
   expect(await site.ship()).toMatchObject({ code: 0 });
-  const twice = await rowsThatCameTwice(site);
-  expect(twice).toHaveLength(30);
-  for (const row of twice) expect(row).toMatchObject({ times: 2, generations: 2 });
-  await expectEachRowIsThere(site);
+  const after = deliveredBy(standing.stateDir);
+  const elsewhere = { objects: after.objects - before.objects, rows: after.rows - before.rows };
+  await checkTwice(site, [51, 80], { told: "_generation", elsewhere });
 });
 
 test("a state folder in use cannot be rebuilt, also while its uploader stands still", async () => {
@@ -354,8 +327,7 @@ test("a state folder in use cannot be rebuilt, also while its uploader stands st
   const standing = site.start(["--interval", "0.1"]);
   await standing.untilOutput(/"msg":"delivered"/);
   standing.process.kill("SIGSTOP");
-  const flags = Object.entries(flagsOf(site, site.stateDir)).flatMap(([name, value]) => [`--${name}`, value]);
-  const refused = await runProgram("uploader", ["state", "rebuild", "--yes", ...flags], { cwd: site.folder });
+  const refused = await site.run(["state", "rebuild", "--yes"]);
   expect(refused).toMatchObject({
     code: 1,
     stderr: expect.stringContaining(`process ${standing.process.pid} on `),
@@ -372,7 +344,5 @@ function restore(site: Site, backup: string): void {
 }
 
 async function rebuild(site: Site): Promise<void> {
-  const flags = Object.entries(flagsOf(site, site.stateDir)).flatMap(([name, value]) => [`--${name}`, value]);
-  const done = startProgram("uploader", ["state", "rebuild", "--yes", ...flags], { cwd: site.folder });
-  expect(await done.finished).toMatchObject({ code: 0, stderr: "" });
+  expect(await site.start(["state", "rebuild", "--yes"]).finished).toMatchObject({ code: 0, stderr: "" });
 }

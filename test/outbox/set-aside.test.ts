@@ -9,7 +9,7 @@ import { createLogger } from "../../src/observe/logger.ts";
 import { acquireStateLock } from "../../src/outbox/lock.ts";
 import { setAsideObjects } from "../../src/set-aside.ts";
 import { NODE, openSite } from "../faults/campaign.ts";
-import { checkInvariants, noteSource } from "../support/invariants.ts";
+import { checkInvariants } from "../support/invariants.ts";
 import { appendReadings, createReadings } from "../support/readings.ts";
 import { runProgram } from "../support/uploader-process.ts";
 
@@ -36,13 +36,12 @@ async function openStuckSite() {
     ({ table }) => table === "readings",
   )[2] as OutboxDocument["waiting"][number];
   const check = (lossyGenerations: readonly number[]) =>
-    checkInvariants({
-      ...{ database, stateDir, place: site.place, node: NODE, observer: site.observer, lossyGenerations },
-      tables: [{ name: "readings" }, { name: "valves" }],
-      source: noteSource(database, ["readings", "valves"]),
-      runOnce: () => site.ship({ table: "readings,valves" }),
-      ...{ printed: [], secrets: [] },
-    });
+    checkInvariants(
+      site.checkOptions([{ name: "readings" }, { name: "valves" }], {
+        lossyGenerations,
+        flags: { table: "readings,valves" },
+      }),
+    );
   return { site, run, ship, list, check, waiting, hopeless, flags };
 }
 
@@ -89,7 +88,10 @@ test("moves an object out, so that those behind it go on, and leaves a gap that 
   expect(await ship()).toMatchObject({ code: 0 });
   expect((await list()).waiting).toEqual([]);
   const { violations } = await check([]);
-  const neverShipped = Array.from({ length: 10 }, (_, index) => `I1: row ${21 + index} was never shipped`);
+  const neverShipped = Array.from(
+    { length: 10 },
+    (_, index) => `I1: row ${21 + index} since generation 1 was never shipped`,
+  );
   expect(violations).toEqual([...neverShipped, "I2: extraction 3 of generation 1 is missing"]);
 
   // The way back, where the source still has the rows.

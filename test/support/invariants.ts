@@ -11,12 +11,14 @@ import {
   groupBy,
   type Incarnation,
   pathList,
+  type Twice,
 } from "./lake-contents.ts";
 import { filesBelow, type LakePlace, nameOf, sha256Of } from "./lake-place.ts";
 import { duckdb, type LakeObject } from "./lake-reader.ts";
 import type { Observer } from "./observer.ts";
 import { readWithPyarrow } from "./pyarrow.ts";
 import { READING_COLUMNS } from "./readings.ts";
+import { compareSources, noteSource, type SourceNote } from "./source-note.ts";
 import { readStored } from "./stored-values.ts";
 
 /** A source as the checker compares it; left out: what test/support/readings.ts makes. */
@@ -29,6 +31,8 @@ export interface CheckedTable {
   readonly aggregated?: AggregatedColumns;
   /** The rows as they stood when they were read; left out: the source as it is, with no row changed or gone. */
   readonly incarnations?: readonly Incarnation[];
+  /** Rows that come twice because two states shipped them; left out: none. */
+  readonly twice?: Twice;
 }
 
 export interface CheckOptions {
@@ -40,8 +44,12 @@ export interface CheckOptions {
   /** Generations of which a rebuild found objects lost for good, whose rows it sent again. */
   readonly lossyGenerations?: readonly number[];
   readonly observer: Observer;
-  /** The source before the uploader came to it (I6), from `noteSource`. */
+  /** Where the control tables are; left out: in the source. */
+  readonly controlDatabase?: string | undefined;
+  /** What the source would be without the uploader (I6), from the log of what its test wrote. */
   readonly source: SourceNote;
+  /** Tables whose pages the test has overwritten: they cannot be compared (I6), and a run ends with 1 (I9). */
+  readonly damagedTables?: readonly string[] | undefined;
   /** A clean `--once`: the first brings what is left (I7), a further one changes nothing (I9). */
   readonly runOnce: () => Promise<CleanRun>;
   /** All that the uploader has printed. */
@@ -63,11 +71,33 @@ export interface Findings {
 }
 
 /**
+ * For what the uploader has to refuse: it ends with 1, and lake, state and source are as they were (I6, I9), without a
+ * credential anywhere (I10). Of an observer it looks for I4 and I5.
+ */
+export async function checkRefusal(options: CheckOptions): Promise<Findings & { readonly printed: string }> {
+  const { place, stateDir, observer } = options;
+  const look = async () => [await describeLake(place), describeState(stateDir)].join();
+  const before = await look();
+  const run = await options.runOnce();
+  await observer.look();
+  const after = await look();
+  const objects = [...place.objects(), ...waitingObjects(stateDir)];
+  const violations = [
+    ...(run.code === 0 ? ["I9: it was not refused"] : []),
+    ...(after === before ? [] : [`I9: ${before} became ${after}`]),
+    ...observer.violations,
+    ...describeSource(options),
+    ...secretsIn(options, [...options.printed, run.printed], objects),
+  ];
+  return { rows: 0, objects: place.objects().length, violations, printed: run.printed };
+}
+
+/**
  * The one checker of the fault campaign: runs the uploader once more and asserts I1 to I10 of docs/GUARANTEES.md.
  * Nobody may be writing to the source.
  */
 export async function checkInvariants(options: CheckOptions): Promise<Findings> {
-  const { place, stateDir, observer } = options;
+  const { place, stateDir, observer, damagedTables = [] } = options;
   const violations: string[] = [];
   await observer.look();
   // The first run cleans up, the second changes nothing.
@@ -76,7 +106,8 @@ export async function checkInvariants(options: CheckOptions): Promise<Findings> 
     const before = [await describeLake(place), describeState(stateDir)];
     const run = await options.runOnce();
     printed.push(run.printed);
-    if (run.code !== 0) violations.push(`I9: a clean run ended with ${run.code}: ${run.printed}`);
+    if (run.code !== (damagedTables.length > 0 ? 1 : 0))
+      violations.push(`I9: a clean run ended with ${run.code}: ${run.printed}`);
     await observer.look();
     const after = [await describeLake(place), describeState(stateDir)];
     if (isSecond && after.join() !== before.join()) violations.push(`I9: ${before} became ${after}`);
@@ -99,13 +130,13 @@ export async function checkInvariants(options: CheckOptions): Promise<Findings> 
     rows += contents.rows;
     violations.push(
       ...contents.violations,
-      ...sequencesOf(ours, options.lossyGenerations),
+      ...sequencesOf(ours, table.twice, options.lossyGenerations),
       ...figuresOf(delivered, table, options),
     );
   }
   violations.push(...observer.violations);
   violations.push(...(await deliveredAsRecorded(delivered, options)));
-  violations.push(...describeSource(options.database, options.source));
+  violations.push(...describeSource(options));
   for (const leftover of await place.leftovers()) violations.push(`I7: ${leftover} is left in the lake`);
   violations.push(...leftInState(stateDir, waiting));
   violations.push(...(await readableObjects(objects)));
@@ -141,8 +172,9 @@ async function contentsOf(ours: readonly LakeObject[], table: CheckedTable, opti
           anomalyFlag: "anomaly_flag",
         },
         incarnations,
+        twice: table.twice,
       },
-      readSourceState(options.stateDir, options.node, table.name)?.cursor ?? null,
+      readSourceState(options.stateDir, options.node, table.name)?.upTo ?? null,
     );
   } finally {
     db.close();
@@ -161,7 +193,21 @@ export function rowsOf(
 }
 
 /** I2, from names alone. */
-function sequencesOf(objects: readonly LakeObject[], lossy: readonly number[] = []): string[] {
+function sequencesOf(
+  objects: readonly LakeObject[],
+  twice: Twice | undefined,
+  lossy: readonly number[] = [],
+): string[] {
+  // Two states gave the same numbers out: then each extraction is whole, but they overlap.
+  if (twice?.told === "_extracted_at") {
+    const byRange = groupBy(objects, ({ name: { generation, sequence, range } }) =>
+      [generation, sequence, range.first, range.last].join(),
+    );
+    const numbers = new Set(objects.map(({ name: { generation, sequence } }) => `${generation},${sequence}`));
+    return byRange.size > numbers.size
+      ? [...byRange.values()].flatMap((parts) => partsOf(parts, []))
+      : ["I2: two states are said to have given out the same numbers, and no number came twice"];
+  }
   const violations: string[] = [];
   for (const [generation, ofOne] of groupBy(objects, ({ name }) => name.generation)) {
     const bySequence = groupBy(ofOne, ({ name }) => name.sequence);
@@ -174,10 +220,7 @@ function sequencesOf(objects: readonly LakeObject[], lossy: readonly number[] = 
         if (!lossy.includes(generation)) violations.push(`${subject} is missing`);
         continue;
       }
-      const numbers = parts.map(({ part }) => part);
-      const isWhole = numbers.join() === Array.from({ length: first.parts }, (_, index) => index + 1).join();
-      if (!isWhole && !lossy.includes(generation))
-        violations.push(`${subject} has the parts ${numbers} of ${first.parts}`);
+      violations.push(...partsOf(bySequence.get(sequence) ?? [], lossy));
       const ranges = new Set(parts.map(({ range, parts: count }) => `${range.first} ${range.last} ${count}`));
       if (ranges.size > 1) violations.push(`${subject} has parts that disagree: ${[...ranges].join("; ")}`);
       if (last !== null && first.range.first <= last)
@@ -189,17 +232,30 @@ function sequencesOf(objects: readonly LakeObject[], lossy: readonly number[] = 
   return violations;
 }
 
+/** I2, of one extraction. */
+function partsOf(objects: readonly LakeObject[], lossy: readonly number[]): string[] {
+  const [first] = objects;
+  if (!first) return [];
+  const { generation, sequence, parts } = first.name;
+  const numbers = objects.map(({ name }) => name.part).sort((a, b) => a - b);
+  const isWhole = numbers.join() === Array.from({ length: parts }, (_, index) => index + 1).join();
+  return isWhole || lossy.includes(generation)
+    ? []
+    : [`I2: extraction ${sequence} of generation ${generation} has the parts ${numbers} of ${parts}`];
+}
+
 /** I3, from the counters. */
 function figuresOf(
   delivered: readonly LakeObject[],
-  { name: table }: CheckedTable,
+  { name: table, twice }: CheckedTable,
   { stateDir, node }: CheckOptions,
 ): string[] {
   const state = readSourceState(stateDir, node, table);
   if (!state) return [];
   const ours = delivered.filter(({ name }) => name.table === safeName(table) && name.node === safeName(node));
   const found = [ours.length, ours.reduce((sum, { name }) => sum + name.rows, 0)].join();
-  const recorded = [state.delivered_objects, state.delivered_rows].join();
+  const { objects, rows } = twice?.elsewhere ?? { objects: 0, rows: 0 };
+  const recorded = [Number(state.delivered_objects) + objects, Number(state.delivered_rows) + rows].join();
   return found === recorded
     ? []
     : [`I3: the state counts ${recorded} objects and rows of ${table} as delivered, there are ${found}`];
@@ -208,12 +264,12 @@ function figuresOf(
 /** I3, from what the state was seen to list, from `pipeline_executions`, and from the objects' metadata. */
 async function deliveredAsRecorded(
   delivered: readonly LakeObject[],
-  { database, observer, place, stateDir }: CheckOptions,
+  { database, controlDatabase, observer, place, stateDir }: CheckOptions,
 ): Promise<string[]> {
   const violations: string[] = [];
   const found = new Map(delivered.map((object) => [nameOf(object), object]));
   const waiting = new Set(waitingObjects(stateDir).map(nameOf));
-  const db = new Database(database, { readonly: true });
+  const db = new Database(controlDatabase ?? database, { readonly: true });
   try {
     const has = db
       .prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'pipeline_executions'")
@@ -250,53 +306,11 @@ async function deliveredAsRecorded(
   return violations;
 }
 
-/** What the uploader must leave as it is. */
-export interface SourceNote {
-  readonly journalMode: unknown;
-  readonly schema: string;
-  /** By table: what its rows are; tables that are left out may be written to meanwhile. */
-  readonly rows: ReadonlyMap<string, string>;
-}
-
-/** To be called when the test has written its last row, before the uploader runs for the last time. */
-export function noteSource(database: string, tables: readonly string[]): SourceNote {
-  const db = new Database(database, { readonly: true });
-  try {
-    const schema = db
-      .prepare(
-        `SELECT type, name, sql FROM sqlite_schema
-         WHERE tbl_name NOT IN ('pipeline_config', 'pipeline_executions') AND name NOT LIKE 'sqlite_%' ORDER BY name`,
-      )
-      .all();
-    const rows = tables.map((table): [string, string] => [
-      table,
-      JSON.stringify(
-        db
-          .prepare(`SELECT * FROM ${quoteName(table)}`)
-          .safeIntegers()
-          .raw()
-          .all(),
-        (_, value) => (typeof value === "bigint" ? String(value) : value),
-      ),
-    ]);
-    return {
-      journalMode: db.pragma("journal_mode", { simple: true }),
-      schema: JSON.stringify(schema),
-      rows: new Map(rows),
-    };
-  } finally {
-    db.close();
-  }
-}
-
 /** I6 */
-function describeSource(database: string, before: SourceNote): string[] {
-  const now = noteSource(database, [...before.rows.keys()]);
-  const violations: string[] = [];
-  if (now.journalMode !== before.journalMode) violations.push(`I6: the journal mode is ${now.journalMode}`);
-  if (now.schema !== before.schema) violations.push(`I6: the schema is ${now.schema}`);
-  for (const [table, rows] of before.rows)
-    if (now.rows.get(table) !== rows) violations.push(`I6: the rows of ${table} have changed`);
+function describeSource({ database, source, damagedTables = [] }: CheckOptions): string[] {
+  const rows = new Map([...source.rows].filter(([table]) => !damagedTables.includes(table)));
+  const violations = compareSources({ ...source, rows }, noteSource(database, undefined, damagedTables));
+  if (damagedTables.length > 0) return violations;
   const db = new Database(database, { readonly: true });
   const integrity = db.pragma("integrity_check", { simple: true });
   db.close();
@@ -338,13 +352,13 @@ async function readableObjects(objects: readonly LakeObject[]): Promise<string[]
 
 /** I10 */
 function secretsIn(
-  { database, place, secrets, stateDir }: CheckOptions,
+  { database, controlDatabase, place, secrets, stateDir }: CheckOptions,
   printed: readonly string[],
   objects: readonly LakeObject[],
 ): string[] {
   const places: [string, () => Buffer | string][] = [
     ["what the uploader printed", () => printed.join("\n")],
-    ["the control tables", () => controlTables(database)],
+    ["the control tables", () => controlTables(controlDatabase ?? database)],
     // With the outbox, and what was set aside or replaced.
     ...filesBelow(stateDir).map((name): [string, () => Buffer] => [
       name,
@@ -361,6 +375,7 @@ function secretsIn(
 
 /** All that the uploader has written into the source's database. */
 function controlTables(database: string): string {
+  if (!existsSync(database)) return "";
   const db = new Database(database, { readonly: true });
   try {
     const tables = db
@@ -405,6 +420,8 @@ function describeState(stateDir: string): string {
 
 export interface SourceFigures {
   readonly cursor: bigint | null;
+  /** The cursor, or beyond it the last row that a rebuild has found delivered. */
+  readonly upTo: bigint | null;
   readonly delivered_objects: bigint;
   readonly delivered_rows: bigint;
 }
@@ -413,9 +430,13 @@ export interface SourceFigures {
 export function readSourceState(stateDir: string, node: string, table: string): SourceFigures | undefined {
   const db = openState(stateDir);
   try {
-    return db?.prepare("SELECT * FROM sources WHERE node = ? AND table_name = ?").get(node, table) as
-      | SourceFigures
-      | undefined;
+    return db
+      ?.prepare(
+        `SELECT *, (SELECT max(x) FROM (SELECT sources.cursor AS x UNION ALL
+           SELECT last_rowid FROM covered_ranges WHERE source_id = sources.id)) AS upTo
+         FROM sources WHERE node = ? AND table_name = ?`,
+      )
+      .get(node, table) as SourceFigures | undefined;
   } finally {
     db?.close();
   }

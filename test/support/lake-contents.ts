@@ -9,7 +9,22 @@ export type KnownVersions = readonly (readonly StoredValue[])[];
 export interface Incarnation {
   /** The first generation that shipped it. */
   readonly sinceGeneration: number;
+  /** All that were read, or had to be. */
   readonly rows: ReadonlyMap<bigint, KnownVersions>;
+  /**
+   * Up to this rowid its rows are those of the incarnation before and are not shipped again; those behind it are,
+   * even where they are the same. Left out or null: all are.
+   */
+  readonly resumeAfter?: number | null;
+}
+
+/** Rows that two states shipped, in the minute in which neither could know of the other. */
+export interface Twice {
+  readonly rowids: ReadonlySet<bigint>;
+  /** The column of the lake in which the two differ; where it is not the generation, both numbered one. */
+  readonly told: "_generation" | "_extracted_at";
+  /** What the state that is looked at did not deliver itself. */
+  readonly elsewhere: { readonly objects: number; readonly rows: number };
 }
 
 export interface ComparedTable {
@@ -21,6 +36,8 @@ export interface ComparedTable {
   readonly aggregated: AggregatedColumns;
   /** In the order of their generations. */
   readonly incarnations: readonly Incarnation[];
+  /** Left out: none. */
+  readonly twice?: Twice | undefined;
 }
 
 export interface AggregatedColumns {
@@ -37,26 +54,28 @@ export interface Contents {
 }
 
 /**
- * I1: holds the contents of all objects of one table against the rows as they were when they were read. Every row
- * up to the cursor of the newest incarnation is in exactly one of them, by content; rows that an earlier
- * generation shipped may come once more where the table was replaced.
+ * I1: holds the contents of all objects of one table against the rows as they were when they were read. Each row of
+ * each incarnation is in the generations of that incarnation exactly once, by content, merged figures included; but
+ * rows up to `resumeAfter` are not, and are in the incarnation before. So what a replacement sends twice is exactly
+ * what it said it would. `twice` names the only other rows that may come twice, which then have to, and differ in
+ * the column that tells them apart. Nothing is in the lake that was not in the source, or lies beyond the cursor.
  */
 export async function compareContents(
   objects: readonly LakeObject[],
   table: ComparedTable,
-  /** null: none was read */
-  cursor: bigint | null,
+  /** The last row that was read; null: none was. */
+  upTo: bigint | null,
 ): Promise<Contents> {
   const violations: string[] = [];
-  const shipped = new Map<bigint, number>();
-  const shippedBy = new Map<string, number>();
+  const { incarnations, twice } = table;
+  const newest = incarnations.at(-1) as Incarnation;
   const incarnationOf = (generation: number) =>
-    table.incarnations.findLast(({ sinceGeneration }) => sinceGeneration <= generation) as Incarnation;
-  const newest = table.incarnations.at(-1) as Incarnation;
-  const count = (rowid: bigint, generation: number) => {
-    if (incarnationOf(generation) === newest) shipped.set(rowid, (shipped.get(rowid) ?? 0) + 1);
-    const key = `${generation} ${rowid}`;
-    shippedBy.set(key, (shippedBy.get(key) ?? 0) + 1);
+    incarnations.findLast(({ sinceGeneration }) => sinceGeneration <= generation) as Incarnation;
+  /** For each time that a row was shipped: what the column says that tells doubles apart. */
+  const shipped = new Map(incarnations.map((incarnation) => [incarnation, new Map<bigint, string[]>()]));
+  const note = (incarnation: Incarnation, rowid: bigint, told: string) => {
+    const times = shipped.get(incarnation) as Map<bigint, string[]>;
+    times.set(rowid, [...(times.get(rowid) ?? []), told]);
   };
 
   const rowwise = objects.filter(({ name }) => name.route.type !== "aggregated");
@@ -66,8 +85,9 @@ export async function compareContents(
       const { generation, range, rows } = object.name;
       if (rowid < range.first || rowid > range.last)
         violations.push(`I1: row ${rowid} lies outside the range of ${object.key} (${rows} rows)`);
-      count(rowid, generation);
-      const known = incarnationOf(generation).rows.get(rowid);
+      const incarnation = incarnationOf(generation);
+      note(incarnation, rowid, row.told);
+      const known = incarnation.rows.get(rowid);
       if (!known) violations.push(`I1: row ${rowid} of ${object.key} is not of the source`);
       else if (!known.some((version) => isSame(version, row, table)))
         violations.push(
@@ -81,42 +101,51 @@ export async function compareContents(
     .sort((a, b) => a.name.generation - b.name.generation || a.name.sequence - b.name.sequence);
   for (const object of aggregated) {
     const { generation, range } = object.name;
-    const isNewest = incarnationOf(generation) === newest;
-    const rowids = [...incarnationOf(generation).rows.keys()].filter(
-      (rowid) => range.first <= rowid && rowid <= range.last && !(isNewest && shipped.has(rowid)),
+    const incarnation = incarnationOf(generation);
+    const rowids = [...incarnation.rows.keys()].filter(
+      (rowid) => range.first <= rowid && rowid <= range.last && !shipped.get(incarnation)?.has(rowid),
     );
-    const rows = rowids.map((rowid) => incarnationOf(generation).rows.get(rowid)?.at(-1) ?? []);
+    const rows = rowids.map((rowid) => incarnation.rows.get(rowid)?.at(-1) ?? []);
     const problem = differenceOf(expectedFigures(rows, table), await foundFigures(object, table));
     if (problem) violations.push(`I1: the figures of ${object.key} are not those of its rows: ${problem}`);
-    for (const rowid of rowids) count(rowid, generation);
+    for (const rowid of rowids) note(incarnation, rowid, "");
   }
 
-  for (const [key, times] of shippedBy)
-    if (times > 1) violations.push(`I1: generation and row ${key} were shipped ${times} times`);
-  const wasReplaced = table.incarnations.length > 1;
-  for (const [rowid, times] of shipped)
-    if (times > 1 && !wasReplaced) violations.push(`I1: row ${rowid} was shipped ${times} times`);
   let rows = 0;
-  for (const rowid of newest.rows.keys()) {
-    if (shipped.has(rowid)) rows++;
-    else if (cursor !== null && rowid <= cursor && !isSharedWithEarlier(rowid))
-      violations.push(`I1: row ${rowid} was never shipped`);
+  for (const [index, incarnation] of incarnations.entries()) {
+    const { sinceGeneration, resumeAfter = null } = incarnation;
+    const isResumed = (rowid: bigint) => resumeAfter !== null && rowid <= BigInt(resumeAfter);
+    for (const [rowid, versions] of incarnation.rows) {
+      const subject = `I1: row ${rowid} since generation ${sinceGeneration}`;
+      const told = shipped.get(incarnation)?.get(rowid) ?? [];
+      const wanted = isResumed(rowid) ? 0 : twice?.rowids.has(rowid) ? 2 : 1;
+      if (told.length === 0 && wanted > 0) violations.push(`${subject} was never shipped`);
+      else if (told.length !== wanted)
+        violations.push(`${subject} was shipped ${told.length} times, not ${wanted}`);
+      else if (new Set(told).size < wanted)
+        violations.push(`${subject} was shipped with one ${twice?.told}: ${told}`);
+      if (wanted > 0 && told.length > 0) rows++;
+      if (isResumed(rowid) && !isOf(incarnations[index - 1], rowid, versions))
+        violations.push(`${subject} is not that of the generation before`);
+    }
   }
+  for (const rowid of shipped.get(newest)?.keys() ?? [])
+    if (upTo === null || rowid > upTo)
+      violations.push(`I1: row ${rowid} is shipped, though ${upTo} was the last to be read`);
   return { rows, violations };
+}
 
-  /** A replaced table goes on behind the last row that is the same; that one was shipped before. */
-  function isSharedWithEarlier(rowid: bigint): boolean {
-    const version = newest.rows.get(rowid)?.at(-1)?.join();
-    return table.incarnations.some(
-      ({ rows }) => rows !== newest.rows && rows.get(rowid)?.some((other) => other.join() === version),
-    );
-  }
+function isOf(incarnation: Incarnation | undefined, rowid: bigint, versions: KnownVersions): boolean {
+  const wanted = versions.at(-1)?.join();
+  return incarnation?.rows.get(rowid)?.some((version) => version.join() === wanted) ?? false;
 }
 
 interface ShippedRow {
   readonly object: LakeObject;
   readonly rowid: bigint;
   readonly values: readonly StoredValue[];
+  /** Of the column that tells doubles apart. */
+  readonly told: string;
 }
 
 /** Objects with the same columns can be read together. */
@@ -136,6 +165,7 @@ async function readGroup(group: readonly LakeObject[], table: ComparedTable): Pr
   const at = (name: string) => columns.findIndex((column) => column.toLowerCase() === name.toLowerCase());
   const places = table.columns.map(at);
   const [rowidAt, rescuedAt, pathAt] = [at("_rowid"), at("_rescued"), at("filename")];
+  const toldAt = at(table.twice?.told ?? "_generation");
   return rows.map((row) => {
     const object = byPath.get(row[pathAt] as string) as LakeObject;
     const rescued = decodeRescued((row[rescuedAt] ?? null) as string | null, "utf8");
@@ -148,8 +178,12 @@ async function readGroup(group: readonly LakeObject[], table: ComparedTable): Pr
       const affinity = table.affinities[index] as LakeCell["affinity"];
       return storedInLake({ value, rescued: rescued.get(column), affinity, encoding: "utf8" });
     });
-    return { object, rowid: row[rowidAt] as bigint, values };
+    return { object, rowid: row[rowidAt] as bigint, values, told: stringOf(row[toldAt]) };
   });
+}
+
+function stringOf(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value);
 }
 
 function isSame(known: readonly StoredValue[], { values }: ShippedRow, table: ComparedTable): boolean {

@@ -18,11 +18,13 @@ export const READING_COLUMNS = ["timestamp", "sensor_id", "location", "temperatu
 export interface ReadingsOptions {
   readonly table?: string;
   readonly journalMode?: "wal" | "delete";
+  /** Left out: a connection like any other. */
+  readonly open?: (path: string) => ReadingsDatabase;
 }
 
 /** Makes a table of readings, and closes its database when the test ends. */
 export function openReadings(path: string, options: ReadingsOptions = {}): ReadingsDatabase {
-  const db = openForTest(path);
+  const db = (options.open ?? openForTest)(path);
   db.pragma(`journal_mode = ${options.journalMode ?? "wal"}`);
   createReadings(db, options.table);
   return db;
