@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, onTestFinished, vi } from "vitest";
-import { describeError } from "../../src/core/errors.ts";
+import { describeError, UploaderError } from "../../src/core/errors.ts";
 import type { PipelineType } from "../../src/core/types.ts";
 import { setPipelineType } from "../../src/pipeline/set-type.ts";
 import {
@@ -131,7 +131,7 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
     const options = { argv: { ...argv, ...flags }, env, cwd: folder, onLog, ...here };
     const code = await uploadOnce(options).catch((error: unknown) => {
       lines.push(describeError(error));
-      return 1 as const;
+      return error instanceof UploaderError ? error.exitCode : 1;
     });
     printed.push(...lines);
     return { code, printed: lines.join("\n") };

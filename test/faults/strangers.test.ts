@@ -1,21 +1,35 @@
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { MAX_ROW_BYTES } from "../../src/encode/row-limit.ts";
-import { setPipelineType } from "../../src/pipeline/set-type.ts";
 import { quoteName } from "../../src/sqlite/names.ts";
+import type { CheckedTable } from "../support/invariants.ts";
+import type { AggregatedColumns } from "../support/lake-contents.ts";
 import { duckdb, listObjects, readRows } from "../support/lake-reader.ts";
-import { openForTest, type ReadingsDatabase } from "../support/readings.ts";
-import { type LogLine, uploadOnce } from "../support/run-in-process.ts";
+import type { ReadingsDatabase } from "../support/readings.ts";
+import type { LogLine } from "../support/run-in-process.ts";
 import { suiteWith } from "../support/suite-with.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
-import { startProgram } from "../support/uploader-process.ts";
+import { type Flags, openSite, type Site, tallyScenario } from "./campaign.ts";
+import { linesOf } from "./source-site.ts";
 
 const TYPES = ["raw", "schematized", "aggregated", "emergency"] as const;
+
+const tally = tallyScenario("8 input from strangers");
+
+/** Aggregated, as far as windows and counts go. */
+const COUNTED: AggregatedColumns = { windowSeconds: 60, groups: [], metrics: [], anomalyFlag: null };
+/** What `createReadings` makes. */
+const READINGS: CheckedTable = {
+  name: "readings",
+  columns: ["timestamp", "sensor_id", "value", "anomaly_flag"],
+};
+/** Their large values are compared by size, by the test itself. */
+const LARGE_ROWS: CheckedTable = { name: "readings", columns: ["timestamp", "y"], aggregated: COUNTED };
 
 /** Names that mean something to SQL, to shells, to paths, to Parquet or to JavaScript. */
 const NAMES = [
@@ -45,7 +59,8 @@ const NAMES = [
 
 describe("names from strangers", () => {
   test.each(TYPES)("of tables: each is shipped as %s, below the lake and nowhere else", async (type) => {
-    const { folder, db } = openStrange();
+    const site = await openStrange();
+    const { folder, db } = site;
     for (const name of NAMES) {
       db.exec(
         `CREATE TABLE ${quoteName(name)} (id INTEGER PRIMARY KEY, timestamp TEXT, anomaly_flag INTEGER)`,
@@ -54,15 +69,8 @@ describe("names from strangers", () => {
         `INSERT INTO ${quoteName(name)} (timestamp, anomaly_flag) VALUES ('2026-01-01T00:00:00Z', 1), ('x', 0)`,
       );
     }
-    const schema = () =>
-      db
-        .prepare(
-          "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'pipeline%' AND name NOT LIKE 'sqlite%'",
-        )
-        .all();
-    const before = schema();
-    setType(db, type);
-    expect(await upload(folder, { table: "*" })).toBe(0);
+    site.setType(type);
+    await upload(site, { table: "*" });
     const objects = listObjects(join(folder, "lake"));
     expect(new Set(objects.map(({ name }) => name.table)).size).toBe(NAMES.length);
     const counted = type === "aggregated" ? "sum(reading_count)" : "count(*)";
@@ -73,11 +81,19 @@ describe("names from strangers", () => {
       );
       expect(Number(row?.rows), table).toBe(2);
     }
-    expect(schema()).toEqual(before);
+    const tables = NAMES.map((name) => ({
+      name,
+      columns: ["timestamp", "anomaly_flag"],
+      aggregated: COUNTED,
+    }));
+    const findings = await site.check(tables, { flags: { table: "*" } });
+    expect(findings.rows).toBe(2 * NAMES.length);
+    tally.add(findings);
   });
 
   test.each(TYPES)("of columns: all of a table's 200 are there once, as %s", async (type) => {
-    const { folder, db } = openStrange();
+    const site = await openStrange();
+    const { folder, db } = site;
     const names = [
       ...NAMES,
       ...[
@@ -100,8 +116,8 @@ describe("names from strangers", () => {
     db.prepare(
       `INSERT INTO readings VALUES ('2026-01-01T00:00:00Z', ${names.map(() => "?").join(", ")})`,
     ).run(names.map((_, index) => index + 0.5));
-    setType(db, type);
-    expect(await upload(folder, {}, { emergency: { filter: { [NAMES[0] as string]: { ">": 0 } } } })).toBe(0);
+    site.setType(type);
+    await upload(site, {}, { emergency: { filter: { [NAMES[0] as string]: { ">": 0 } } } });
     const rows = await readRows(listObjects(join(folder, "lake")));
     expect(rows).toHaveLength(1);
     const [row = {}] = rows;
@@ -113,19 +129,27 @@ describe("names from strangers", () => {
     expect(found.filter((name) => name.startsWith("column_") && name.endsWith(suffix))).not.toEqual([]);
     for (let index = 0; index < names.length; index++)
       expect(values.has(index + 0.5), names[index]).toBe(true);
+    // The other columns have other names in the lake, and were compared above.
+    tally.add(
+      await site.check([
+        { name: "readings", rowidName: "rowid", columns: ["timestamp"], aggregated: COUNTED },
+      ]),
+    );
   });
 
   test.each(NAMES.filter((name) => !name.includes("\n") && name.length < 200))(
     "a node called %j stays in its place",
     async (node) => {
-      const { folder, db } = openStrange();
+      const site = await openStrange();
+      const { folder, db } = site;
       createReadings(db);
-      const argv = { "node-id": node };
-      expect(await upload(folder, argv)).toBe(0);
+      const flags = { "node-id": node };
+      await upload(site, flags);
       const [object] = listObjects(join(folder, "lake"));
       expect(object?.key.split("/")).toHaveLength(4);
       const [row] = await readRows(listObjects(join(folder, "lake")));
       expect(row?._node_id).toBe(node.trim());
+      tally.add(await site.check([READINGS], { flags, node: node.trim() }));
     },
   );
 });
@@ -140,10 +164,10 @@ describe("SQL in the configuration", () => {
   test("is data: conditions, schemas and groups of any texts change no row and select no other", async () => {
     await fc.assert(
       fc.asyncProperty(text, text, fc.constantFrom(...TYPES), async (name, value, type) => {
-        const { folder, db } = openStrange();
+        const site = await openStrange();
+        const { folder, db } = site;
         createReadings(db);
-        setType(db, type);
-        const before = db.prepare("SELECT * FROM readings").all();
+        site.setType(type);
         const configuration = {
           emergency: { filter: { $or: [{ [name]: value }, { sensor_id: { in: [value, name] } }] } },
           schematized: {
@@ -155,14 +179,21 @@ describe("SQL in the configuration", () => {
           },
           aggregated: { group_by: [name, "sensor_id"], metrics: [value] },
         };
-        const code = await upload(folder, {}, configuration).catch((error: { code?: string }) => error.code);
-        // Names that cannot stand in a configuration are refused as a whole.
-        expect([0, 1, "CONFIG_INVALID"]).toContain(code);
-        expect(db.prepare("SELECT * FROM readings").all()).toEqual(before);
-        if (code !== 0) return;
+        configure(site, configuration);
+        const { code, printed } = await site.ship();
+        if (code !== 0) {
+          // Names that cannot stand in a configuration, or that no column has.
+          expect([code, printed]).toEqual([
+            expect.toBeOneOf([1, 2]),
+            expect.not.stringMatching(/SqliteError|TypeError/),
+          ]);
+          return tally.add(await site.refuse());
+        }
         const rows = await readRows(listObjects(join(folder, "lake")));
         const counted = rows.map((row) => Number(row.reading_count ?? 1));
         expect(counted.reduce((sum, count) => sum + count, 0)).toBe(3);
+        const aggregated = { ...COUNTED, groups: name === "sensor_id" ? [] : ["sensor_id"] };
+        tally.add(await site.check([{ ...READINGS, aggregated }]));
       }),
       { numRuns: 40 },
     );
@@ -178,14 +209,15 @@ describe("a large row", () => {
     test.each(["text", "blob"] as const)(
       "of 100 MB (%s) is shipped as it is, and the rows around it",
       async (kind) => {
-        const { folder, db } = openStrange();
+        const site = await openStrange();
+        const { folder, db } = site;
         db.exec(
           `CREATE TABLE readings (id INTEGER PRIMARY KEY, timestamp TEXT, x ${kind.toUpperCase()}, y REAL)`,
         );
         const value =
           kind === "text" ? `replace(hex(zeroblob(${LARGE / 2})), '00', 'ab')` : `zeroblob(${LARGE})`;
         db.exec(`INSERT INTO readings VALUES (1, 'a', 'small', 1), (2, 'b', ${value}, 2), (3, 'c', NULL, 3)`);
-        expect(await upload(folder)).toBe(0);
+        await upload(site);
         const objects = listObjects(join(folder, "lake"));
         const paths = objects.map(({ path }) => `'${path}'`).join(", ");
         const rows = await duckdb(
@@ -199,19 +231,20 @@ describe("a large row", () => {
           [2n, 2, LARGE],
           [3n, 3, null],
         ]);
+        tally.add(await site.check([LARGE_ROWS]));
       },
     );
   });
 
   test("that cannot be shipped is shipped without its large value, whose size is noted, and said once", async () => {
-    const { folder, db } = openStrange();
+    const site = await openStrange();
+    const { folder, db } = site;
     db.exec("CREATE TABLE readings (id INTEGER PRIMARY KEY, timestamp TEXT, x TEXT, y REAL)");
     const bytes = MAX_ROW_BYTES + 2;
     db.exec(
       `INSERT INTO readings VALUES (1, 'a', 's', 1), (2, 'b', hex(zeroblob(${bytes / 2})), 2), (3, 'c', 't', 3)`,
     );
-    const lines: LogLine[] = [];
-    expect(await upload(folder, {}, {}, lines)).toBe(0);
+    const lines = await upload(site);
     expect(await shipped(folder)).toEqual([
       [1n, "s", 1, null],
       [2n, null, 2, `{"x":{"omitted":"text","bytes":${bytes}}}`],
@@ -220,9 +253,8 @@ describe("a large row", () => {
     expect(errorsIn(lines)).toEqual([
       expect.stringMatching(new RegExp(`the value of x in row 2 has ${bytes} bytes, more than is shipped`)),
     ]);
-    lines.length = 0;
-    expect(await upload(folder, {}, {}, lines)).toBe(0);
-    expect(errorsIn(lines)).toEqual([]);
+    expect(errorsIn(await upload(site))).toEqual([]);
+    tally.add(await site.check([LARGE_ROWS]));
   });
 
   suiteWith(whyNoPython(), "that V8 cannot hold", () => {
@@ -232,27 +264,27 @@ describe("a large row", () => {
     ] as const)(
       "(a %s of %i bytes) is shipped without that value, the other rows as ever",
       async (kind, bytes, types) => {
-        const { folder, db } = openStrange();
+        const site = await openStrange();
+        const { folder, db } = site;
         db.exec(
           "CREATE TABLE readings (id INTEGER PRIMARY KEY, timestamp TEXT, x, y REAL, anomaly_flag INTEGER)",
         );
         for (let id = 1; id <= 7; id++)
           db.exec(`INSERT INTO readings VALUES (${id}, '2026-01-01T00:00:0${id}Z', 'small', ${id}, 1)`);
         const value = kind === "text" ? `printf('%.*c', ${bytes}, 'a')` : `zeroblob(${bytes})`;
-        python(join(folder, "sensor.db"), `UPDATE readings SET x = ${value} WHERE id = 4`);
+        const update = `UPDATE readings SET x = ${value} WHERE id = 4`;
+        python(site.database, update);
+        site.log.wrote((replayed) => python(replayed.name, update));
         const lines: LogLine[] = [];
-        for (const [node, type] of types.entries()) {
-          setType(db, type);
-          const directory = {
-            "node-id": `node-${node}`,
-            directory: `lake-${type}`,
-            "state-dir": `state-${type}`,
-          };
-          expect(await upload(folder, directory, { aggregated: { group_by: ["x"] } }, lines), type).toBe(0);
+        for (const type of types) {
+          site.setType(type);
+          const flags = { "node-id": type, "state-dir": join(folder, type) };
+          lines.push(...(await upload(site, flags, { aggregated: { group_by: ["x"] } })));
         }
+        const objectsOf = (type: string) => site.place.objects().filter(({ name }) => name.node === type);
         const note = `{"x":{"omitted":"${kind}","bytes":${bytes}}}`;
         for (const type of types.filter((type) => type !== "aggregated")) {
-          const rows = await readRows(listObjects(join(folder, `lake-${type}`)));
+          const rows = await readRows(objectsOf(type));
           rows.sort((one, other) => Number(one._rowid) - Number(other._rowid));
           expect(rows.map(({ _rowid, x, y, _rescued }) => [_rowid, x, y, _rescued])).toEqual(
             [1, 2, 3, 4, 5, 6, 7].map((id) =>
@@ -262,23 +294,26 @@ describe("a large row", () => {
         }
         const said = errorsIn(lines).filter((msg) => msg.includes(`has ${bytes} bytes`));
         expect(said).toHaveLength(types.length);
-        if (!(types as readonly string[]).includes("aggregated")) return;
-        const groups = await readRows(listObjects(join(folder, "lake-aggregated")));
-        expect(groups.reduce((sum, { reading_count }) => sum + Number(reading_count), 0)).toBe(7);
+        if ((types as readonly string[]).includes("aggregated")) {
+          const groups = await readRows(objectsOf("aggregated"));
+          expect(groups.reduce((sum, { reading_count }) => sum + Number(reading_count), 0)).toBe(7);
+        }
+        tally.add(await site.check([LARGE_ROWS]));
       },
       120_000,
     );
   });
 
   test("and many of them take the memory of a few", async () => {
-    const { folder, db } = openStrange();
+    const site = await openStrange();
+    const { folder, db } = site;
     db.exec("CREATE TABLE readings (id INTEGER PRIMARY KEY, timestamp TEXT, x BLOB)");
-    const insert = db.prepare("INSERT INTO readings (timestamp, x) VALUES ('a', randomblob(20000000))");
-    const args = ["--sqlite", "sensor.db", "--directory", "lake", "--table", "readings", "--interval", "0.2"];
+    const insert = db.prepare("INSERT INTO readings (timestamp, x) VALUES ('a', ?)");
     const peaks: number[] = [];
     for (const rows of [4, 16]) {
-      while (Number(db.prepare("SELECT count(*) FROM readings").pluck().get()) < rows) insert.run();
-      const uploader = startProgram("uploader", args, { cwd: folder });
+      while (Number(db.prepare("SELECT count(*) FROM readings").pluck().get()) < rows)
+        insert.run(randomBytes(20_000_000));
+      const uploader = site.start(["--interval", "0.2"]);
       const count = () => listObjects(join(folder, "lake")).reduce((sum, { name }) => sum + name.rows, 0);
       await until(`${rows} rows are shipped`, () => count() === rows);
       peaks.push(peakMemoryMb(uploader.process.pid as number));
@@ -287,14 +322,15 @@ describe("a large row", () => {
     }
     // Twelve more rows are 240 MB, of which each is in memory several times.
     expect((peaks[1] as number) - (peaks[0] as number)).toBeLessThan(200);
+    tally.add(await site.check([{ name: "readings", columns: ["timestamp"] }]));
   });
 });
 
-function openStrange(): { readonly folder: string; readonly db: ReadingsDatabase } {
-  const folder = temporaryFolder();
-  const db = openForTest(join(folder, "sensor.db"));
-  db.pragma("journal_mode = WAL");
-  return { folder, db };
+/** A site whose tables the test makes itself. */
+async function openStrange(): Promise<Site> {
+  const site = await openSite();
+  site.db.exec("DROP TABLE readings");
+  return site;
 }
 
 function createReadings(db: ReadingsDatabase): void {
@@ -303,33 +339,20 @@ function createReadings(db: ReadingsDatabase): void {
       ('2026-01-01T00:00:00Z', 's', 1, 1), ('2026-01-01T00:00:00Z', 't', 2, 0), ('2026-01-01T00:00:00Z', 't', 3, NULL)`);
 }
 
-function upload(
-  folder: string,
-  argv: Readonly<Record<string, unknown>> = {},
-  configuration: Readonly<Record<string, unknown>> = {},
-  lines: LogLine[] = [],
-): Promise<0 | 1> {
-  const config = join(folder, "given.yaml");
-  writeFileSync(config, stringify(configuration));
-  return uploadOnce({
-    cwd: folder,
-    argv: {
-      config,
-      sqlite: join(folder, "sensor.db"),
-      directory: join(folder, "lake"),
-      "state-dir": join(folder, "state"),
-      table: "readings",
-      ...absolute(folder, argv),
-    },
-    onLog: (line) => lines.push(line),
-  });
+/** For this run and all later ones. */
+function configure({ folder }: Site, configuration: Readonly<Record<string, unknown>>): void {
+  writeFileSync(join(folder, "databricks-uploader-config.yaml"), stringify(configuration));
 }
 
-function absolute(folder: string, argv: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const entries = Object.entries(argv).map(([name, value]) =>
-    name === "directory" || name === "state-dir" ? [name, join(folder, String(value))] : [name, value],
-  );
-  return Object.fromEntries(entries);
+async function upload(
+  site: Site,
+  flags: Flags = {},
+  configuration: Readonly<Record<string, unknown>> = {},
+): Promise<LogLine[]> {
+  configure(site, configuration);
+  const { code, printed } = await site.ship(flags);
+  expect(code, printed).toBe(0);
+  return linesOf(printed);
 }
 
 async function shipped(folder: string): Promise<unknown[][]> {
@@ -339,10 +362,6 @@ async function shipped(folder: string): Promise<unknown[][]> {
 
 function errorsIn(lines: readonly LogLine[]): string[] {
   return lines.filter(({ level }) => level >= 50).map(({ msg }) => msg);
-}
-
-function setType(db: ReadingsDatabase, type: (typeof TYPES)[number]): void {
-  setPipelineType(db, { type, by: "test", now: Date.now() });
 }
 
 /** SQLite as Python brings it takes values that better-sqlite3 does not. */

@@ -10,8 +10,8 @@ export interface SourceNote {
   readonly rows: ReadonlyMap<string, ReadonlyMap<bigint | string, string>>;
 }
 
-/** Values beyond this are told by their size and what they begin with. */
-const MOST_BYTES = 10_000_000;
+/** Values beyond this, which better-sqlite3 may not be able to read, are told by their type and size. */
+const MOST_BYTES = 200_000_000;
 
 /** All tables of a source but the uploader's own, and its schema and journal mode. */
 export function noteSource(
@@ -51,7 +51,7 @@ function noteRows(db: Database.Database, table: string): Map<bigint, string> {
   const cells = columns.map(
     (column) =>
       `typeof(${column}), octet_length(${column}), CASE WHEN typeof(${column}) IN ('integer', 'real') THEN ${column}
-       WHEN octet_length(${column}) > ${MOST_BYTES} THEN CAST(substr(${column}, 1, 100) AS BLOB)
+       WHEN octet_length(${column}) > ${MOST_BYTES} THEN NULL
        ELSE CAST(${column} AS BLOB) END`,
   );
   const rows = db

@@ -97,6 +97,12 @@ export function decodeRescued(json: string | null, encoding: LakeCell["encoding"
     const kind = JSON.parse(take());
     take(":");
     const content = JSON.parse(take()) as string;
+    if (kind === "omitted") {
+      for (const expected of [",", '"bytes"', ":"]) take(expected);
+      const bytes = take();
+      take("}");
+      return `omitted ${content} of ${bytes} bytes`;
+    }
     take("}");
     return kind === "real" ? real(Number(content)) : `${kind} ${content}`;
   }
