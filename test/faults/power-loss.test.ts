@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { loadSettings } from "../../src/config/load-settings.ts";
 import { destinationOf } from "../../src/destination.ts";
@@ -12,10 +12,9 @@ import { syncFolder } from "../../src/outbox/sync-folder.ts";
 import { DEFAULT_REVISION } from "../../src/pipeline/revision.ts";
 import { createSourceReader } from "../../src/read.ts";
 import { openSourceDatabase } from "../../src/uploader.ts";
-import { appendReadings, openReadings } from "../support/readings.ts";
+import { appendReadings } from "../support/readings.ts";
 import { createRandom } from "../support/seeded-random.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
-import { IS_FULL, SEED, tallyScenario } from "./campaign.ts";
+import { IS_FULL, openSite, SEED, tallyScenario } from "./campaign.ts";
 
 const EXTRACTIONS = IS_FULL ? 30 : 6;
 /** How many of the ways in which unsynced writes can be lost are tried, where there are more. */
@@ -126,21 +125,21 @@ function isWrite({ kind }: Step): boolean {
 }
 
 async function recordExtractions() {
-  const folder = temporaryFolder();
-  const database = join(folder, "sensor.db");
-  const writer = openReadings(database);
+  const site = await openSite();
+  const { folder, database, stateDir, db: writer } = site;
   const settings = loadSettings({
     argv: { sqlite: database, directory: "lake" },
     env: {},
     cwd: folder,
     hostname: "press-7",
   });
-  const state = openState(createStateFolders(join(folder, "state")), 0);
+  const state = openState(createStateFolders(stateDir), 0);
   const db = openSourceDatabase(database);
-  onTestFinished(() => {
+  const close = () => {
     state.close();
     db.close();
-  });
+  };
+  onTestFinished(close);
   const destination = destinationOf(settings.sink);
   openSource(state, "press-7", "readings", destination);
   const { disk, steps } = createRecorder(state);
@@ -169,16 +168,20 @@ async function recordExtractions() {
     const outcome = await extract(options, { targetBytes: 1e6, shipOpenWindows: true, signal });
     expect(outcome).toMatchObject({ kind: "extracted", objects: [{}, {}] });
   }
-  return { steps, listed: readListed(state), rows: EXTRACTIONS * 50 };
+  const listed = readListed(state);
+  close();
+  return { site, steps, listed, rows: EXTRACTIONS * 50 };
 }
 
 test("whatever state.db lists is whole, wherever the power is cut", async () => {
-  const { steps, listed, rows } = await recordExtractions();
+  const { site, steps, listed, rows } = await recordExtractions();
   expect(listed.size).toBe(EXTRACTIONS * 2);
   const { outcomes, violations } = cutPower(steps, listed);
   expect(violations).toEqual([]);
   expect(outcomes).toBeGreaterThan(steps.length);
-  tally.add({ rows, objects: listed.size, violations });
+  const findings = await site.check();
+  expect(findings).toMatchObject({ rows, objects: listed.size });
+  tally.add(findings);
 
   // The model would find a sync that is left out.
   const without = (kind: Step["kind"]) =>
