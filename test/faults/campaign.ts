@@ -110,6 +110,7 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
   const base = ["--sqlite", database, "--table", "readings", "--node-id", NODE];
   const printed: string[] = [];
   const logs: LogLine[][] = [];
+  const checked = demandCheck(place);
 
   const start = (args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
     const running = startProgram("uploader", args, { cwd: folder, env: { ...env, ...more } });
@@ -141,6 +142,7 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
     tables: readonly CheckedTable[],
     { flags = {}, here = {}, ...options }: CheckedRun = {},
   ): CheckOptions {
+    checked();
     return {
       ...{ database, stateDir, place, node: NODE, tables, observer, ...options },
       source: log.replay(),
@@ -179,6 +181,17 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
       const given = checkOptions([], options);
       return assertNone(await checkRefusal({ ...given, runOnce: run ?? given.runOnce }));
     },
+  };
+}
+
+/** Fails a test that ships rows and ends before the function it gets was called. */
+export function demandCheck(place: LakePlace): () => void {
+  let isChecked = false;
+  onTestFinished(() => {
+    if (!isChecked && place.objects().length > 0) throw new Error("rows were shipped, and not checked");
+  });
+  return () => {
+    isChecked = true;
   };
 }
 

@@ -18,7 +18,7 @@ import { type Interference, type S3Proxy, startS3Proxy } from "../support/s3-pro
 import type { S3Server } from "../support/s3-servers.ts";
 import { createSourceLog } from "../support/source-log.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { assertNone, NODE } from "./campaign.ts";
+import { assertNone, demandCheck, NODE } from "./campaign.ts";
 
 /** What becomes of a request, by its `METHOD /path?query`. */
 export type Network = (line: string) => Interference | undefined;
@@ -69,6 +69,7 @@ export async function openNetworkSite(
   const lake = await openS3Lake(server);
   const place = s3Place(server, lake);
   const observer = createObserver({ place, stateDir });
+  const checked = demandCheck(place);
   let network = IN_ORDER;
   const proxy = await startS3Proxy(server.endpoint, (line) => network(line));
   onTestFinished(() => proxy.stop());
@@ -112,6 +113,7 @@ export async function openNetworkSite(
     },
     run,
     async check(tables = [{ name: "readings" }]) {
+      checked();
       network = IN_ORDER;
       const names = tables.map(({ name }) => name);
       const findings = await checkInvariants({
