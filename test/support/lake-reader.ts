@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { type ObjectName, parseObjectKey } from "../../src/core/object-key.ts";
@@ -13,7 +13,7 @@ export interface LakeObject {
 
 /** Every Parquet object below the folder, sorted by key; a file with another name fails the test. */
 export function listObjects(lake: string): LakeObject[] {
-  if (!existsSync(lake)) return [];
+  if (!statSync(lake, { throwIfNoEntry: false })?.isDirectory()) return [];
   const files = readdirSync(lake, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".parquet"))
     .map((entry) => join(entry.parentPath, entry.name));
