@@ -304,8 +304,9 @@ test("VACUUM INTO, put in the place of a table without an INTEGER PRIMARY KEY, k
   source.db.close();
   for (const suffix of ["-wal", "-shm"]) rmSync(site.database + suffix, { force: true });
   renameSync(made, site.database);
-  const now = openForTest(site.database);
+  const now = site.openNew();
   now.pragma("journal_mode = WAL");
+  site.log.beginAgain(now);
   source.insert(10, now);
   expect(generationsIn(await source.ship())).toEqual([]);
   await source.check([{ sinceGeneration: 1, rows: everSeen(before, source.rows(now)) }]);
