@@ -43,7 +43,10 @@ export interface NetworkSite {
   check(tables?: readonly CheckedTable[]): Promise<Findings>;
 }
 
-export type RunOptions = Partial<Pick<InProcessOptions, "argv" | "clock" | "sleep" | "signal">>;
+export type RunOptions = Partial<Pick<InProcessOptions, "argv" | "clock" | "sleep" | "signal">> & {
+  /** From 0 up to 1; left out: by chance. */
+  readonly random?: () => number;
+};
 
 const IN_ORDER: Network = () => undefined;
 
@@ -98,7 +101,7 @@ export async function openNetworkSite(
       acceptNewDestination: false,
       clock: options.clock ?? clock,
       sleep: options.sleep ?? clock.sleep,
-      random: Math.random,
+      random: options.random ?? Math.random,
       log: pino({ base: null, level: "trace" }, { write }),
       progress: noProgress,
       signal: signal ?? new AbortController().signal,

@@ -172,23 +172,36 @@ suiteFor("versitygw", "a network that breaks", (server) => {
     site.setNetwork(() => ({ cut: "before" }));
     const clock = createManualClock(Date.now());
     const stopping = new AbortController();
+    let chance = 0;
     const running = site.run({
       argv: { interval: "30" },
-      ...{ clock, sleep: clock.sleep, signal: stopping.signal },
+      ...{ clock, sleep: clock.sleep, random: () => chance, signal: stopping.signal },
     });
+    const delays = () => site.log.flatMap(({ retryInMs }) => retryInMs ?? []);
     for (let hour = 1; hour <= 24; hour++) {
       appendReadings(site.db, 10);
-      const failures = () => count(site, "not delivered; it is tried again");
-      const before = failures();
       clock.advance(60 * 60_000);
       await until(`the rows of hour ${hour} are extracted`, () => waiting(site)?.rows === hour * 10);
-      await until("another try has failed", () => failures() > before);
+      await until("another try has failed", () => delays().length === hour);
     }
+    const doubled = [1, 2, 4, 8, 16, 32, 64, 128, 256].map((seconds) => seconds * 1_000);
+    expect(delays()).toEqual([...doubled, ...Array(24 - doubled.length).fill(300_000)]);
     expect(site.lake.objects()).toHaveLength(1);
     site.setNetwork(() => undefined);
     await until("all waits", () => clock.waits() === 3);
     clock.advance(5 * 60_000);
     await until("everything has arrived", () => waiting(site)?.objects === 0);
+
+    // A success begins the series anew, and what chance takes off is taken off each delay.
+    site.setNetwork(() => ({ cut: "before" }));
+    chance = 0.5;
+    appendReadings(site.db, 10);
+    for (const [tries, milliseconds] of [30_000, 750, 1_500].entries()) {
+      await until("all waits", () => clock.waits() === 3);
+      clock.advance(milliseconds);
+      await until("another try has failed", () => delays().length === 25 + tries);
+    }
+    expect(delays().slice(24)).toEqual([750, 1_500, 3_000]);
     stopping.abort();
     expect(await running).toBe(0);
     await expectSound(site);
@@ -297,8 +310,4 @@ function waiting({ stateDir }: NetworkSite) {
 
 function messages({ log }: NetworkSite): string[] {
   return log.map(({ msg }) => msg);
-}
-
-function count({ log }: NetworkSite, message: string): number {
-  return log.filter(({ msg }) => msg === message).length;
 }
