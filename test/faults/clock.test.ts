@@ -17,9 +17,11 @@ import type { Sink } from "../../src/sink/sink.ts";
 import { readSourceState } from "../support/invariants.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { appendReadings } from "../support/readings.ts";
+import { type S3Server, suiteFor } from "../support/s3-servers.ts";
 import { suiteWith } from "../support/suite-with.ts";
 import { until } from "../support/until.ts";
 import { NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
+import { appendLarge } from "./large-rows.ts";
 
 const DAY_MS = 86_400_000;
 const START = Date.UTC(2026, 5, 1, 12);
@@ -191,28 +193,38 @@ test("two lanes that look at once, as after a step of the clock, do not take eac
 const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 suiteWith(existsSync(FAKETIME) ? null : "faketime is not installed", "the clock of the machine", () => {
-  test("steps by a day, forward and back, while the uploader runs: nothing is lost and nothing stalls", async () => {
-    const site = await openSite();
-    const offset = join(site.folder, "offset");
-    writeFileSync(offset, "+0d\n");
-    const uploader = site.start(["--interval", "0.1", "--max-batch-size", "100"], {
-      LD_PRELOAD: FAKETIME,
-      FAKETIME_TIMESTAMP_FILE: offset,
-      FAKETIME_NO_CACHE: "1",
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
-    });
-    const steps = ["+0d", "+1d", "-1d", "+0d", "-1d", "+1d", "+0d"];
-    for (const [index, step] of steps.entries()) {
-      writeFileSync(offset, `${step}\n`);
-      site.setType(PIPELINE_TYPES[index % PIPELINE_TYPES.length] ?? "raw");
-      appendReadings(site.db, 250);
-      await until(`what is new after ${step} is shipped`, () => hasShipped(site));
-      await site.observer.look();
-    }
-    uploader.process.kill("SIGTERM");
-    expect(await uploader.finished).toMatchObject({ code: 0, stderr: "" });
-    const dates = new Set(site.place.objects().map(({ name }) => name.ingestDate));
-    expect(dates.size, "the clock was another one each time").toBeGreaterThanOrEqual(3);
-    tally.add(await site.check());
+  test("steps by a day, forward and back, while the uploader runs: nothing is lost and nothing stalls", () =>
+    stepByDays());
+
+  suiteFor("versitygw", "before a server whose clock does not step", (server) => {
+    test("steps by a day, forward and back: requests are signed by the server's clock", () =>
+      stepByDays(server()));
   });
 });
+
+async function stepByDays(server?: S3Server): Promise<void> {
+  const site = await openSite({ server });
+  const offset = join(site.folder, "offset");
+  writeFileSync(offset, "+0d\n");
+  const uploader = site.start(["--interval", "0.1", "--max-batch-size", "100"], {
+    LD_PRELOAD: FAKETIME,
+    FAKETIME_TIMESTAMP_FILE: offset,
+    FAKETIME_NO_CACHE: "1",
+    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+  });
+  const steps = ["+0d", "+1d", "-1d", "+0d", "-1d", "+1d", "+0d"];
+  for (const [index, step] of steps.entries()) {
+    writeFileSync(offset, `${step}\n`);
+    site.setType(PIPELINE_TYPES[index % PIPELINE_TYPES.length] ?? "raw");
+    appendReadings(site.db, 250);
+    // In parts, of which each is signed.
+    if (server && (index === 1 || index === 4)) appendLarge(site.db);
+    await until(`what is new after ${step} is shipped`, () => hasShipped(site));
+    await site.observer.look();
+  }
+  uploader.process.kill("SIGTERM");
+  expect(await uploader.finished).toMatchObject({ code: 0, stderr: "" });
+  const dates = new Set(site.place.objects().map(({ name }) => name.ingestDate));
+  expect(dates.size, "the clock was another one each time").toBeGreaterThanOrEqual(3);
+  tally.add(await site.check());
+}
