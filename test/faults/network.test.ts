@@ -24,6 +24,16 @@ const TIMES = 3;
 /** The first look at it, which may fail without a word, counts as well. */
 const MARKER_TIMES = TIMES + 2;
 
+/** Of a proxy that has stored something, but not what it was given. */
+const ANSWERS_AS_STORED = {
+  PutObject: { status: 200, headers: { etag: '"of-the-proxy"' }, body: "" },
+  CompleteMultipartUpload: {
+    status: 200,
+    headers: { "content-type": "application/xml" },
+    body: '<CompleteMultipartUploadResult><ETag>"of-the-proxy"</ETag></CompleteMultipartUploadResult>',
+  },
+};
+
 interface Fault {
   readonly name: string;
   readonly interference: Interference;
@@ -126,34 +136,41 @@ suiteFor("versitygw", "a network that breaks", (server) => {
     await expectSound(site);
   });
 
-  test("200, but other bytes are stored: it is not believed, that source stops loudly, and nothing is overwritten", async () => {
-    const site = await openNetworkSite(server());
-    appendReadings(site.db, 50);
-    const stored: { Bucket: string; Key: string }[] = [];
-    site.setNetwork((line) => {
-      if (!PUT.test(line) || stored.length > 0) return undefined;
-      const [, Bucket = "", Key = ""] = /^PUT \/([^/]+)\/([^?]+)/.exec(line) ?? [];
-      const other = { Bucket, Key: decodeURIComponent(Key) };
-      stored.push(other);
-      return {
-        after: server().client.send(new PutObjectCommand({ ...other, Body: "other bytes" })),
-        answer: { status: 200, headers: { etag: '"of-the-proxy"' }, body: "" },
-      };
-    });
-    expect(await site.run()).toBe(1);
-    const errors = site.log.flatMap(({ level, err }) => (err ? [[level, err.code, err.message]] : []));
-    expect(errors).toEqual([
-      [40, "SINK_UNAVAILABLE", expect.stringContaining("answered as stored, but other bytes are there")],
-      [50, "SINK_CONFLICT", expect.stringContaining("holds another object: 11 bytes")],
-    ]);
-    const stop = site.log.find(({ err }) => err?.code === "SINK_CONFLICT");
-    expect(stop).toMatchObject({ msg: expect.stringContaining("this source is stopped") });
-    expect(waiting(site)).toMatchObject({ objects: 1, rows: 50 });
+  test.each([
+    ["PutObject", PUT, 50],
+    ["CompleteMultipartUpload", COMPLETION, 17],
+  ] as const)(
+    "200, but other bytes are stored (%s): it is not believed, that source stops loudly, and nothing is overwritten",
+    async (operation, pattern, rows) => {
+      const site = await openNetworkSite(server());
+      if (operation === "PutObject") appendReadings(site.db, rows);
+      else appendLarge(site.db);
+      const stored: { Bucket: string; Key: string }[] = [];
+      site.setNetwork((line) => {
+        if (!pattern.test(line) || stored.length > 0) return undefined;
+        const [, Bucket = "", Key = ""] = /^\w+ \/([^/]+)\/([^?]+)/.exec(line) ?? [];
+        const other = { Bucket, Key: decodeURIComponent(Key) };
+        stored.push(other);
+        return {
+          after: server().client.send(new PutObjectCommand({ ...other, Body: "other bytes" })),
+          answer: ANSWERS_AS_STORED[operation],
+        };
+      });
+      expect(await site.run()).toBe(1);
+      const errors = site.log.flatMap(({ level, err }) => (err ? [[level, err.code, err.message]] : []));
+      expect(errors).toEqual([
+        [40, "SINK_UNAVAILABLE", expect.stringContaining("answered as stored, but other bytes are there")],
+        [50, "SINK_CONFLICT", expect.stringContaining("holds another object: 11 bytes")],
+      ]);
+      const stop = site.log.find(({ err }) => err?.code === "SINK_CONFLICT");
+      expect(stop).toMatchObject({ msg: expect.stringContaining("this source is stopped") });
+      expect(waiting(site)).toMatchObject({ objects: 1, rows });
 
-    for (const other of stored) await server().client.send(new DeleteObjectCommand(other));
-    expect(await site.run()).toBe(0);
-    await expectSound(site);
-  });
+      for (const other of stored) await server().client.send(new DeleteObjectCommand(other));
+      expect(await site.run()).toBe(0);
+      await expectSound(site);
+    },
+  );
 
   test("50 kB/s is slow, and no fault", async () => {
     const site = await openNetworkSite(server());
