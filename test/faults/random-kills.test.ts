@@ -2,26 +2,51 @@ import { expect, test } from "vitest";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { readSourceState, rowsOf } from "../support/invariants.ts";
 import { appendReadings } from "../support/readings.ts";
+import { type S3Server, suiteFor } from "../support/s3-servers.ts";
 import { createRandom } from "../support/seeded-random.ts";
 import { until } from "../support/until.ts";
 import type { Running } from "../support/uploader-process.ts";
 import { IS_FULL, NODE, openSite, SEED, tallyScenario } from "./campaign.ts";
+import { ONLY_S3 } from "./kill-at-steps.ts";
+import { appendLarge } from "./large-rows.ts";
 
 const KILLS = IS_FULL ? 200 : 25;
-const tally = tallyScenario(`1 random kills (seed ${SEED})`);
+/** Each takes longer, and every fifth leaves rows of 17 MB behind. */
+const KILLS_ON_S3 = IS_FULL ? 60 : 10;
 
-test(`${KILLS} kills at random steps, with changes of type and retention between them: TEST_SEED=${SEED}`, async () => {
-  process.stdout.write(`random-kills.test.ts: TEST_SEED=${SEED}\n`);
+const tally = tallyScenario(`1 random kills (seed ${SEED})`);
+process.stdout.write(`random-kills.test.ts: TEST_SEED=${SEED}\n`);
+
+test(
+  `${KILLS} kills at random steps, with changes of type and retention between them: TEST_SEED=${SEED}`,
+  () => killAtRandom(KILLS),
+  600_000,
+);
+
+suiteFor("versitygw", "random kills", (server) => {
+  test(
+    `${KILLS_ON_S3} kills at random steps, of large objects too: TEST_SEED=${SEED}`,
+    () => killAtRandom(KILLS_ON_S3, server()),
+    900_000,
+  );
+});
+
+/** @param server left out: a folder, to which no object is sent in parts */
+async function killAtRandom(kills: number, server?: S3Server): Promise<void> {
   const random = createRandom(SEED);
   const below = (limit: number) => Math.floor(random() * limit);
-  const site = await openSite();
+  const site = await openSite({ server });
   const { db } = site;
   const known = new Map<bigint, string[][]>();
 
-  for (let kill = 0; kill < KILLS; kill++) {
+  for (let kill = 0; kill < kills; kill++) {
     const isAtStep = below(4) > 0;
-    const flags = ["--max-batch-size", String(20 + below(80)), "--interval", "0.1"];
+    const isInParts = server !== undefined && kill % 5 === 4;
+    // Whatever waits and all the large rows go into one object.
+    const rows = isInParts ? 1_000 : 20 + below(80);
+    const flags = ["--max-batch-size", String(rows), "--interval", "0.1"];
     appendReadings(db, 20 + below(200), below(5) === 0 ? { timestamp: new Date().toISOString() } : {});
+    if (isInParts) appendLarge(db);
     for (const [rowid, versions] of rowsOf(db, "readings")) known.set(rowid, versions);
     if (below(3) === 0) site.setType(PIPELINE_TYPES[below(PIPELINE_TYPES.length)] ?? "raw");
     // A sensor marks what it likes, and deletes what is old, behind the cursor.
@@ -31,8 +56,10 @@ test(`${KILLS} kills at random steps, with changes of type and retention between
       db.prepare("DELETE FROM readings WHERE id < ?").run(shipped - BigInt(below(100)));
 
     // Steps are counted, so that the seed gives the same kill again; the others come as time has it.
-    const hit = 1 + below(60);
-    const env = { LOG_LEVEL: "debug", ...(isAtStep ? { UPLOADER_FAILPOINT: `*:kill:${hit}` } : {}) };
+    const step = isInParts
+      ? `${ONLY_S3[below(ONLY_S3.length)]}:kill:${1 + below(2)}`
+      : `*:kill:${1 + below(60)}`;
+    const env = { LOG_LEVEL: "debug", ...(isAtStep ? { UPLOADER_FAILPOINT: step } : {}) };
     const lines = 1 + below(20);
     const uploader = site.start(flags, env);
     await Promise.race([
@@ -47,9 +74,9 @@ test(`${KILLS} kills at random steps, with changes of type and retention between
   const incarnations = [{ sinceGeneration: 1, rows: known }];
   const findings = await site.check([{ name: "readings", incarnations }]);
   expect(findings.rows).toBe(known.size);
-  for (let kill = 0; kill < KILLS; kill++)
+  for (let kill = 0; kill < kills; kill++)
     tally.add(kill === 0 ? findings : { ...findings, rows: 0, objects: 0 });
-}, 600_000);
+}
 
 function hasLogged(uploader: Running, lines: number): Promise<unknown> {
   return until(
