@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs the fault campaign at its full length, with the other folders whose tests docs/GUARANTEES.md names, and prints
-# what the campaign found. Its last lines name each suite that did not run and why. Arguments go to vitest in place of
-# the folders, as in `scripts/test-faults.sh test/faults/clock.test.ts`; TEST_SEED replays what was random.
+# Runs the fault campaign at its full length, with the other folders whose tests docs/GUARANTEES.md and
+# docs/SECURITY.md name, and prints what the campaign found. Its last lines name each suite that did not run and why.
+# Arguments go to vitest in place of the folders, as in `scripts/test-faults.sh test/faults/clock.test.ts`; TEST_SEED
+# replays what was random.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-named=(faults e2e rebuild outbox sink source sqlite docs)
+named=(faults e2e rebuild outbox sink source sqlite config core query docs)
 if [ $# -eq 0 ]; then set -- "${named[@]/#/test/}"; fi
 
 work="$(mktemp -d)"

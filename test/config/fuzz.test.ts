@@ -5,9 +5,10 @@ import { parseCondition } from "../../src/config/condition-schema.ts";
 import { SETTING_ENTRIES } from "../../src/config/setting-table.ts";
 import { parseTableSchema } from "../../src/config/table-schema.ts";
 import { describeError, UploaderError } from "../../src/core/errors.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import { CWD, type Given, settingsOf } from "./configuration.ts";
 
-const RUNS = { numRuns: 500 };
+const RUNS = fuzzRuns(500);
 
 /** What loading ends in as text; anything thrown but an UploaderError is a failure. */
 function outcome(given: Given): string {

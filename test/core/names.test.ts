@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { safeName } from "../../src/core/names.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 
 const anyName = fc.string({ unit: "binary", maxLength: 100 });
 
@@ -32,6 +33,7 @@ describe("safeName", () => {
       fc.property(anyName, (name) => {
         expect(safeName(name)).toMatch(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
       }),
+      fuzzRuns(100),
     );
   });
 
@@ -40,6 +42,7 @@ describe("safeName", () => {
       fc.property(anyName, (name) => {
         expect(safeName(safeName(name))).toBe(safeName(name));
       }),
+      fuzzRuns(100),
     );
   });
 
@@ -49,6 +52,7 @@ describe("safeName", () => {
         fc.pre(one !== other);
         expect(safeName(one)).not.toBe(safeName(other));
       }),
+      fuzzRuns(100),
     );
     const alike = [
       "a b",

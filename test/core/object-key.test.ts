@@ -11,6 +11,7 @@ import {
 } from "../../src/core/object-key.ts";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { assertInside } from "../../src/sink/directory-paths.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 
 const EXAMPLE: ObjectName = {
   route: { type: "raw", rejected: false },
@@ -97,6 +98,7 @@ describe("formatObjectKey", () => {
         expect(parsed).toEqual({ ...name, node: safeName(name.node), table: safeName(name.table) });
         expect(formatObjectKey(parsed as ObjectName)).toBe(key);
       }),
+      fuzzRuns(100),
     );
   });
 
@@ -115,6 +117,7 @@ describe("formatObjectKey", () => {
         expect(key).toMatch(/^[A-Za-z0-9._=/-]+$/);
         for (const part of key.split("/")) expect(part).toMatch(/^[A-Za-z0-9]/);
       }),
+      fuzzRuns(100),
     );
   });
 
@@ -127,6 +130,7 @@ describe("formatObjectKey", () => {
           expect(path.split(sep)).toHaveLength(3 + key.split("/").length);
         }
       }),
+      fuzzRuns(100),
     );
   });
 
@@ -138,6 +142,7 @@ describe("formatObjectKey", () => {
         fc.pre(JSON.stringify(one, bigintText) !== JSON.stringify(changed, bigintText));
         expect(formatObjectKey(changed)).not.toBe(formatObjectKey(one));
       }),
+      fuzzRuns(100),
     );
   });
 });

@@ -2,6 +2,7 @@ import Database from "better-sqlite3";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Stored } from "../query/tables.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import { readTable } from "../support/lake-reader.ts";
 import { createRuns, timestamp } from "../support/typed-runs.ts";
 
@@ -59,7 +60,7 @@ describe("aggregated", () => {
             expect(Math.abs((sums[index]?.value ?? Number.NaN) - value)).toBeLessThanOrEqual(1e-12 * size);
         }
       }),
-      { numRuns: 15 },
+      fuzzRuns(15),
     );
   });
 

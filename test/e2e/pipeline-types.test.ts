@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PipelineType } from "../../src/core/types.ts";
 import { anyValue, type Stored } from "../query/tables.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import {
   createRuns,
   type Row,
@@ -71,7 +72,7 @@ describe("schematized", () => {
             expect(`real ${bits(cells.temperature as number)}`).toBe(temperature);
         }
       }),
-      { numRuns: 15 },
+      fuzzRuns(15),
     );
     for (const rows of Object.values(seen)) expect(rows).toBeGreaterThan(0);
   });
@@ -112,7 +113,7 @@ describe("emergency", () => {
         expect(new Map(shipped.map(({ rowid, cells }) => [rowid, cells]))).toEqual(stored);
         if (matching) expect(emergency.map(({ rowid }) => rowid).toSorted(byNumber)).toEqual(matching);
       }),
-      { numRuns: 15 },
+      fuzzRuns(15),
     );
     for (const rows of Object.values(seen)) expect(rows).toBeGreaterThan(0);
   });

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { quoteName } from "../../src/sqlite/names.ts";
 import { anyValue, type Stored } from "../query/tables.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import { listObjects, readTable } from "../support/lake-reader.ts";
 import { uploadOnce } from "../support/run-in-process.ts";
 import { decodeRescued, type LakeCell, readStored, storedInLake } from "../support/stored-values.ts";
@@ -119,7 +120,7 @@ describe("raw", () => {
         ).toBe(0);
         expect(await readLake(join(cwd, "lake"), given)).toEqual(stored);
       }),
-      { numRuns: 30 },
+      fuzzRuns(30),
     );
   });
 });

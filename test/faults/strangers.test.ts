@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { MAX_ROW_BYTES } from "../../src/encode/row-limit.ts";
 import { quoteName } from "../../src/sqlite/names.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import type { CheckedTable } from "../support/invariants.ts";
 import type { AggregatedColumns } from "../support/lake-contents.ts";
 import { duckdb, listObjects, readRows } from "../support/lake-reader.ts";
@@ -195,7 +196,7 @@ describe("SQL in the configuration", () => {
         const aggregated = { ...COUNTED, groups: name === "sensor_id" ? [] : ["sensor_id"] };
         tally.add(await site.check([{ ...READINGS, aggregated }]));
       }),
-      { numRuns: 40 },
+      fuzzRuns(40),
     );
   }, 120_000);
 });

@@ -4,6 +4,7 @@ import type { PipelineQuery, QuerySettings, RowRange, SourceSchema, SqlValue } f
 import { QUERIES } from "../../src/query/query.ts";
 import type { Connection } from "../../src/sqlite/open.ts";
 import { timestampMicros } from "../../src/sqlite/timestamp-micros.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import {
   ALL_ROWS,
   anyValue,
@@ -424,7 +425,7 @@ describe("merged figures", () => {
         }
         db.close();
       }),
-      { numRuns: 300 },
+      fuzzRuns(300),
     );
   });
 
@@ -461,7 +462,7 @@ describe("merged figures", () => {
         }
         db.close();
       }),
-      { numRuns: 200 },
+      fuzzRuns(200),
     );
   });
 });

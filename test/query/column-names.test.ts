@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createColumnNamer, RESERVED_NAMES } from "../../src/query/column-names.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 
 const name = fc.oneof(
   fc.string({ unit: "binary", maxLength: 6 }),
@@ -59,6 +60,7 @@ describe("names of columns", () => {
         }
         for (const text of given) expect(text).toMatch(/^[^ ,;{}()=\p{Cc}\p{Cs}]+$/u);
       }),
+      fuzzRuns(100),
     );
   });
 
@@ -67,6 +69,7 @@ describe("names of columns", () => {
       fc.property(fc.array(name), fc.array(name), (before, added) => {
         expect(nameAll([...before, ...added]).slice(0, before.length)).toEqual(nameAll(before));
       }),
+      fuzzRuns(100),
     );
   });
 });

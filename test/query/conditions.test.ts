@@ -5,6 +5,7 @@ import type { Condition, SourceSchema } from "../../src/core/types.ts";
 import { compileCondition } from "../../src/query/conditions.ts";
 import { quoteName } from "../../src/sqlite/names.ts";
 import type { Connection } from "../../src/sqlite/open.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import { anyCondition, anyRow, CONDITION_COLUMNS, holds, storedRows } from "./condition-model.ts";
 import { createTable, openMemory } from "./tables.ts";
 
@@ -138,7 +139,7 @@ describe("any condition", () => {
         expect(matching(db, schema, { $not: condition })).toEqual(unknown.map(([id]) => Number(id)));
         db.close();
       }),
-      { numRuns: 400 },
+      fuzzRuns(400),
     );
   });
 
@@ -170,6 +171,7 @@ describe("any condition", () => {
         expect(matching(db, schema, condition)).toEqual([1]);
         db.close();
       }),
+      fuzzRuns(100),
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Condition, QuerySettings } from "../../src/core/types.ts";
 import { QUERIES } from "../../src/query/query.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import { anyCondition, anyRow, CONDITION_COLUMNS, holds, storedRows } from "./condition-model.ts";
 import { createTable, openMemory, readRoutes, rowids, SETTINGS } from "./tables.ts";
 
@@ -52,7 +53,7 @@ describe("emergency", () => {
         expect(emergency).toEqual(everything.filter((row) => expected.includes(row._rowid as bigint)));
         db.close();
       }),
-      { numRuns: 300 },
+      fuzzRuns(300),
     );
   });
 });

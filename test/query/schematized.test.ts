@@ -11,6 +11,7 @@ import type {
 import { QUERIES } from "../../src/query/query.ts";
 import type { Connection } from "../../src/sqlite/open.ts";
 import { timestampMicros } from "../../src/sqlite/timestamp-micros.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import {
   anyValue,
   createTable,
@@ -505,7 +506,7 @@ describe("schematized rows, whatever is stored", () => {
         }
         db.close();
       }),
-      { numRuns: 200 },
+      fuzzRuns(200),
     );
   });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EARLIEST_MICROS, LATEST_MICROS, timestampMicros } from "../../src/sqlite/timestamp-micros.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 import { openMemory } from "./tables.ts";
 
 const NEW_YEAR = 1_767_225_600_000_000n; // 2026-01-01T00:00:00Z
@@ -122,7 +123,7 @@ describe("timestamp_micros", () => {
         const micros = BigInt(utc) * 1_000_000n + BigInt(digits.slice(0, 6).padEnd(6, "0"));
         expect(timestampMicros(text), text).toBe(micros);
       }),
-      { numRuns: 1000 },
+      fuzzRuns(1000),
     );
   });
 
@@ -140,7 +141,7 @@ describe("timestamp_micros", () => {
           expect(timestampMicros(text), text).toBe(exists ? BigInt(date.getTime()) * 1000n : null);
         },
       ),
-      { numRuns: 1000 },
+      fuzzRuns(1000),
     );
   });
 

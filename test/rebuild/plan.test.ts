@@ -5,6 +5,7 @@ import { beginSpace, type RowidSpace } from "../../src/core/rowid-spaces.ts";
 import type { RowRange } from "../../src/core/types.ts";
 import type { FoundObject } from "../../src/rebuild-extractions.ts";
 import { coveredBy, planRebuild } from "../../src/rebuild-plan.ts";
+import { fuzzRuns } from "../support/fuzz-runs.ts";
 
 /** A row as it stands in a table that may be replaced: the same rowid is another row then. */
 type Row = `${bigint}@${number}`;
@@ -172,7 +173,7 @@ describe("a plan", () => {
         expect(delivered.length).toBe(new Set(delivered).size);
         expect(model.rows.filter((row) => !delivered.includes(row))).toEqual([]);
       }),
-      { numRuns: 1_500 },
+      fuzzRuns(1_500),
     );
     expect(rebuiltInEarnest).toBeGreaterThan(750);
   });
