@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { rowsOf } from "../support/invariants.ts";
 import type { Incarnation } from "../support/lake-contents.ts";
+import { readRows } from "../support/lake-reader.ts";
 import type { ReadingsDatabase } from "../support/readings.ts";
 import type { LogLine } from "../support/run-in-process.ts";
 import { type CheckedRun, openSite, type Site, type Tally } from "./campaign.ts";
@@ -13,6 +14,24 @@ export const WITHOUT_AUTOINCREMENT = `id INTEGER PRIMARY KEY, ${VALUES}`;
 
 /** Those that rows are told apart by; others may come and go. */
 export const COLUMNS = ["timestamp", "sensor_id", "temperature", "anomaly_flag"];
+
+/** Changes of the schema, and how the column is called then; null: it is gone. */
+export const SCHEMA_CHANGES: Readonly<
+  Record<string, { readonly sql: string; readonly column: string | null }>
+> = {
+  "a column is added": {
+    sql: "ALTER TABLE readings ADD COLUMN humidity REAL DEFAULT 40.5",
+    column: "humidity",
+  },
+  "a column is dropped": { sql: "ALTER TABLE readings DROP COLUMN location", column: null },
+  "a column is renamed": { sql: "ALTER TABLE readings RENAME COLUMN location TO place", column: "place" },
+  // As SQLite's documentation has it, since ALTER TABLE cannot.
+  "a column is retyped": {
+    sql: `BEGIN IMMEDIATE; CREATE TABLE retyped (${WITH_AUTOINCREMENT.replace("location TEXT", "location REAL")});
+      INSERT INTO retyped SELECT * FROM readings; DROP TABLE readings; ALTER TABLE retyped RENAME TO readings; COMMIT`,
+    column: "location",
+  },
+};
 
 /** Objects are small, so that the state remembers many positions. */
 export const ROWS_PER_OBJECT = 20;
@@ -78,6 +97,31 @@ export async function openSource(ddl: string, tally: Tally): Promise<SourceSite>
       tally.add(findings);
     },
   };
+}
+
+/** Those that a change of the schema adds, takes away or names anew. */
+const CHANGING = ["location", "place", "humidity"] as const;
+
+/** What a row has in the columns that change, as the source holds it now, by rowid. */
+export function changingColumns(db: ReadingsDatabase): Map<number, Record<string, unknown>> {
+  const rows = db.prepare("SELECT * FROM readings").all() as Record<string, unknown>[];
+  return new Map(rows.map((row) => [Number(row.id), changingOf(row)]));
+}
+
+/** Asserts that the rows up to `through` have what they had before a change of the schema, the others what they have now. */
+export async function expectChangingColumns(
+  { db, site }: SourceSite,
+  before: ReadonlyMap<number, unknown>,
+  through: number,
+): Promise<void> {
+  const now = changingColumns(db);
+  const shipped = (await readRows(site.place.objects())).map((row) => [Number(row._rowid), changingOf(row)]);
+  const expected = [...now.keys()].map((rowid) => [rowid, (rowid <= through ? before : now).get(rowid)]);
+  expect(shipped).toEqual(expected);
+}
+
+function changingOf(row: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(CHANGING.filter((name) => name in row).map((name) => [name, row[name]]));
 }
 
 export function linesOf(printed: string): LogLine[] {
