@@ -177,6 +177,38 @@ describe("a database file replaced while the uploader has it open", () => {
   });
 });
 
+describe("a table dropped while the uploader runs", () => {
+  test.each([
+    ["shorter", 30],
+    ["already longer than the cursor", 80],
+  ])("is missed aloud in the cycles without it, and made again, %s, begins a generation", async (_, rows) => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    source.insert(50);
+    const uploader = startHere(source);
+    await untilShipped(source, 50);
+    const before = source.rows();
+    source.db.exec("DROP TABLE readings");
+    const missed = () => uploader.log.filter(({ err }) => err?.code === "SOURCE_TABLE_MISSING");
+    await until("some cycles have missed it", () => missed().length >= 3);
+    source.db.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+    source.site.noteAgain();
+    source.insert(rows);
+    await untilShipped(source, 50 + rows);
+    expect(await uploader.stop()).toBe(0);
+    expect(generationsIn(uploader.log)).toEqual([{ generation: 2, resumeAfter: null }]);
+    for (const line of missed())
+      expect(line).toMatchObject({
+        level: 50,
+        table: "readings",
+        msg: expect.stringContaining("tries again"),
+      });
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows() },
+    ]);
+  });
+});
+
 describe("the schema changes in the middle of an extraction", () => {
   const ROWS = 60_000;
   test.each(Object.entries(SCHEMA_CHANGES))("%s: no object mixes two schemas", async (_, { sql }) => {
