@@ -48,6 +48,8 @@ export interface Site {
   readonly folder: string;
   readonly database: string;
   readonly stateDir: string;
+  /** The uploader's: the state folder, the lake and its credentials. */
+  readonly env: Readonly<Record<string, string>>;
   /** Everything that is written through it is in the log. */
   readonly db: ReadingsDatabase;
   readonly log: SourceLog;
@@ -158,7 +160,7 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
   }
   const ship: typeof runHere = given.server && !given.isInProcess ? runProcess : runHere;
   return {
-    ...{ folder, database, stateDir, db, log, place, observer, ship, checkOptions },
+    ...{ folder, database, stateDir, env, db, log, place, observer, ship, checkOptions },
     start: (flags, more) => start([...base, ...flags], more),
     async run(flags, more) {
       const finished = await start([...base, ...flags], more).finished;

@@ -191,7 +191,6 @@ describe("a table dropped while the uploader runs", () => {
     const missed = () => uploader.log.filter(({ err }) => err?.code === "SOURCE_TABLE_MISSING");
     await until("some cycles have missed it", () => missed().length >= 3);
     source.db.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
-    source.site.noteAgain();
     source.insert(rows);
     await untilShipped(source, 50 + rows);
     expect(await uploader.stop()).toBe(0);

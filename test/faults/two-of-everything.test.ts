@@ -1,13 +1,13 @@
 import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { stateDocument } from "../../src/cli/state-report.ts";
 import type { UploaderError } from "../../src/core/errors.ts";
 import type { Twice } from "../support/lake-contents.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { appendReadings } from "../support/readings.ts";
 import { type LogLine, type RunningInProcess, startInProcess } from "../support/run-in-process.ts";
-import { suiteFor } from "../support/s3-servers.ts";
+import { type S3Server, suiteFor } from "../support/s3-servers.ts";
 import { suiteWith } from "../support/suite-with.ts";
 import { until } from "../support/until.ts";
 import { runProgram } from "../support/uploader-process.ts";
@@ -22,6 +22,8 @@ const PROCESS_RACES = IS_FULL ? 30 : 3;
 
 const tally = tallyScenario("5 two of everything");
 
+const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
 /** Another uploader of the same site, in the test's process, which follows its own clock. */
 interface Other {
   readonly running: RunningInProcess;
@@ -33,13 +35,9 @@ interface Other {
   end(): Promise<0 | 1>;
 }
 
-function flagsOf(site: Site, stateDir: string): Record<string, string> {
-  return { directory: join(site.folder, "lake"), "state-dir": stateDir };
-}
-
 async function startOther(site: Site, stateDir: string): Promise<Other> {
   const clock = createManualClock(Date.now());
-  const flags = { ...flagsOf(site, stateDir), interval: String(INTERVAL_MS / 1000) };
+  const flags = { "state-dir": stateDir, interval: String(INTERVAL_MS / 1000) };
   const running = site.startHere(flags, { clock, sleep: clock.sleep });
   // The loop and both lanes wait.
   const isQuiet = () => clock.waits() === 3;
@@ -184,142 +182,150 @@ suiteFor("versitygw", "one node id, two state folders", (server) => {
   }, 600_000);
 });
 
-test("a state folder that is copied while its uploader runs: the older one stops, at its next look", async () => {
-  const site = await openSite();
-  appendReadings(site.db, 100);
-  const older = await startOther(site, join(site.folder, "older"));
-  cpSync(older.stateDir, site.stateDir, { recursive: true });
-  // What the copy was begun with is delivered before it starts; it finds it there.
-  expect(await site.ship()).toMatchObject({ code: 0 });
-  await older.pass(LOOK_EVERY_MS);
-  appendReadings(site.db, 40);
-  await older.pass(INTERVAL_MS);
-  expect(await older.end()).toBe(1);
-  expect(older.refusal()).toMatchObject({
-    level: 50,
-    err: { message: expect.stringContaining("a copy of this state has taken it over") },
-  });
-  expect(stateDocument(older.stateDir).sources[0]?.waiting.rows, "extracted, and kept").toBe(40);
-  expect(await site.ship()).toMatchObject({ code: 0 });
-  tally.add(await site.check());
-});
+describe("copies of one state, with a directory", () => takeOver());
+suiteFor("versitygw", "copies of one state", takeOver);
 
-test("what two copies ship in the minute between two looks comes twice, no more, and the columns show it", async () => {
-  const site = await openSite();
-  appendReadings(site.db, 100);
-  const older = await startOther(site, join(site.folder, "older"));
-  cpSync(older.stateDir, site.stateDir, { recursive: true });
-  const before = deliveredBy(older.stateDir);
-  expect(await site.ship()).toMatchObject({ code: 0 });
-  appendReadings(site.db, 30);
-  await older.pass(INTERVAL_MS);
-  appendReadings(site.db, 20);
-  expect(await site.ship()).toMatchObject({ code: 0 });
-  await older.pass(LOOK_EVERY_MS);
-  appendReadings(site.db, 50);
-  await older.pass(INTERVAL_MS);
-  expect(await older.end()).toBe(1);
-  expect(older.refusal()).toBeDefined();
-  expect(await site.ship()).toMatchObject({ code: 0 });
-
-  const after = deliveredBy(older.stateDir);
-  const elsewhere = { objects: after.objects - before.objects, rows: after.rows - before.rows };
-  expect(elsewhere.rows).toBe(50);
-  const numbered = site.place.objects().filter(({ name }) => name.sequence === 2);
-  expect(numbered, "two objects have one number").toHaveLength(2);
-  // What was read in that minute, and nothing of what came later.
-  await checkTwice(site, [101, 150], { told: "_extracted_at", elsewhere });
-});
-
-test("a state that is restored from a back-up of yesterday is refused, and the way out loses and doubles nothing", async () => {
-  const site = await openSite();
-  appendReadings(site.db, 50);
-  expect(await site.ship()).toMatchObject({ code: 0 });
-  const backup = join(site.folder, "backup");
-  cpSync(site.stateDir, backup, { recursive: true });
-  appendReadings(site.db, 50);
-  expect(await site.ship()).toMatchObject({ code: 0 });
-  restore(site, backup);
-  appendReadings(site.db, 10);
-  const refused = await site.ship();
-  expect(refused).toMatchObject({ code: 1, printed: expect.stringContaining("a copy of this state") });
-  await rebuild(site);
-  tally.add(await site.check());
-});
-
-test("so is one whose back-up was made while the uploader ran that went on delivering", async () => {
-  const site = await openSite();
-  appendReadings(site.db, 50);
-  const lost = await startOther(site, join(site.folder, "lost"));
-  const backup = join(site.folder, "backup");
-  cpSync(lost.stateDir, backup, { recursive: true });
-  for (let minute = 0; minute < 2; minute++) {
-    await lost.pass(LOOK_EVERY_MS);
-    appendReadings(site.db, 25);
-    await lost.pass(INTERVAL_MS);
-  }
-  expect(await lost.running.stop()).toBe(0);
-  expect(site.place.objects()).toHaveLength(3);
-  restore(site, backup);
-  appendReadings(site.db, 10);
-  expect(await site.ship()).toMatchObject({
-    code: 1,
-    printed: expect.stringContaining("a copy of this state"),
-  });
-  expect(site.place.objects()).toHaveLength(3);
-  await rebuild(site);
-  tally.add(await site.check());
-});
-
-const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-
-suiteWith(existsSync(FAKETIME) ? null : "faketime is not installed", "an uploader that stands still", () => {
-  test("for minutes, while another takes its source over, ships nothing when it goes on", async () => {
-    const site = await openSite();
-    const offset = join(site.folder, "offset");
-    writeFileSync(offset, "+0\n");
-    appendReadings(site.db, 50);
-    const first = join(site.folder, "first");
-    const standing = site.start(["--interval", "0.1", "--state-dir", first], {
-      LD_PRELOAD: FAKETIME,
-      FAKETIME_TIMESTAMP_FILE: offset,
-      FAKETIME_NO_CACHE: "1",
-      FAKETIME_DONT_FAKE_MONOTONIC: "1",
-    });
-    await standing.untilOutput(/"msg":"delivered"/);
-    standing.process.kill("SIGSTOP");
-    await rebuild(site);
-    appendReadings(site.db, 30);
+/** Copies of a state, and uploaders that stood still. @param server left out: a folder */
+function takeOver(server?: () => S3Server): void {
+  test("a state folder that is copied while its uploader runs: the older one stops, at its next look", async () => {
+    const site = await openSite({ server: server?.(), isInProcess: server !== undefined });
+    appendReadings(site.db, 100);
+    const older = await startOther(site, join(site.folder, "older"));
+    cpSync(older.stateDir, site.stateDir, { recursive: true });
+    // What the copy was begun with is delivered before it starts; it finds it there.
     expect(await site.ship()).toMatchObject({ code: 0 });
-    appendReadings(site.db, 20);
-    writeFileSync(offset, "+5m\n");
-    standing.process.kill("SIGCONT");
-    const finished = await standing.finished;
-    expect(finished.code).toBe(1);
-    expect(finished.stdout).toContain("another state ships it");
+    await older.pass(LOOK_EVERY_MS);
+    appendReadings(site.db, 40);
+    await older.pass(INTERVAL_MS);
+    expect(await older.end()).toBe(1);
+    expect(older.refusal()).toMatchObject({
+      level: 50,
+      err: { message: expect.stringContaining("a copy of this state has taken it over") },
+    });
+    expect(stateDocument(older.stateDir).sources[0]?.waiting.rows, "extracted, and kept").toBe(40);
     expect(await site.ship()).toMatchObject({ code: 0 });
     tally.add(await site.check());
   });
-});
 
-test("an uploader that stands still for less than a minute may ship rows twice, told apart by their generation", async () => {
-  const site = await openSite();
-  appendReadings(site.db, 50);
-  const standing = await startOther(site, join(site.folder, "first"));
-  const before = deliveredBy(standing.stateDir);
-  await rebuild(site);
-  appendReadings(site.db, 30);
-  expect(await site.ship()).toMatchObject({ code: 0 });
-  await standing.pass(INTERVAL_MS);
-  await standing.pass(LOOK_EVERY_MS);
-  appendReadings(site.db, 20);
-  await standing.pass(INTERVAL_MS);
-  expect(await standing.end()).toBe(1);
-  expect(await site.ship()).toMatchObject({ code: 0 });
-  const after = deliveredBy(standing.stateDir);
-  const elsewhere = { objects: after.objects - before.objects, rows: after.rows - before.rows };
-  await checkTwice(site, [51, 80], { told: "_generation", elsewhere });
-});
+  test("what two copies ship in the minute between two looks comes twice, no more, and the columns show it", async () => {
+    const site = await openSite({ server: server?.(), isInProcess: server !== undefined });
+    appendReadings(site.db, 100);
+    const older = await startOther(site, join(site.folder, "older"));
+    cpSync(older.stateDir, site.stateDir, { recursive: true });
+    const before = deliveredBy(older.stateDir);
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    appendReadings(site.db, 30);
+    await older.pass(INTERVAL_MS);
+    appendReadings(site.db, 20);
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    await older.pass(LOOK_EVERY_MS);
+    appendReadings(site.db, 50);
+    await older.pass(INTERVAL_MS);
+    expect(await older.end()).toBe(1);
+    expect(older.refusal()).toBeDefined();
+    expect(await site.ship()).toMatchObject({ code: 0 });
+
+    const after = deliveredBy(older.stateDir);
+    const elsewhere = { objects: after.objects - before.objects, rows: after.rows - before.rows };
+    expect(elsewhere.rows).toBe(50);
+    const numbered = site.place.objects().filter(({ name }) => name.sequence === 2);
+    expect(numbered, "two objects have one number").toHaveLength(2);
+    // What was read in that minute, and nothing of what came later.
+    await checkTwice(site, [101, 150], { told: "_extracted_at", elsewhere });
+  });
+
+  test("a state that is restored from a back-up of yesterday is refused, and the way out loses and doubles nothing", async () => {
+    const site = await openSite({ server: server?.(), isInProcess: server !== undefined });
+    appendReadings(site.db, 50);
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    const backup = join(site.folder, "backup");
+    cpSync(site.stateDir, backup, { recursive: true });
+    appendReadings(site.db, 50);
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    restore(site, backup);
+    appendReadings(site.db, 10);
+    const refused = await site.ship();
+    expect(refused).toMatchObject({ code: 1, printed: expect.stringContaining("a copy of this state") });
+    await rebuild(site);
+    tally.add(await site.check());
+  });
+
+  test("so is one whose back-up was made while the uploader ran that went on delivering", async () => {
+    const site = await openSite({ server: server?.(), isInProcess: server !== undefined });
+    appendReadings(site.db, 50);
+    const lost = await startOther(site, join(site.folder, "lost"));
+    const backup = join(site.folder, "backup");
+    cpSync(lost.stateDir, backup, { recursive: true });
+    for (let minute = 0; minute < 2; minute++) {
+      await lost.pass(LOOK_EVERY_MS);
+      appendReadings(site.db, 25);
+      await lost.pass(INTERVAL_MS);
+    }
+    expect(await lost.running.stop()).toBe(0);
+    expect(site.place.objects()).toHaveLength(3);
+    restore(site, backup);
+    appendReadings(site.db, 10);
+    expect(await site.ship()).toMatchObject({
+      code: 1,
+      printed: expect.stringContaining("a copy of this state"),
+    });
+    expect(site.place.objects()).toHaveLength(3);
+    await rebuild(site);
+    tally.add(await site.check());
+  });
+
+  suiteWith(
+    existsSync(FAKETIME) ? null : "faketime is not installed",
+    "an uploader that stands still",
+    () => {
+      test("for minutes, while another takes its source over, ships nothing when it goes on", async () => {
+        const site = await openSite({ server: server?.(), isInProcess: server !== undefined });
+        const offset = join(site.folder, "offset");
+        writeFileSync(offset, "+0\n");
+        appendReadings(site.db, 50);
+        const first = join(site.folder, "first");
+        const standing = site.start(["--interval", "0.1", "--state-dir", first], {
+          LD_PRELOAD: FAKETIME,
+          FAKETIME_TIMESTAMP_FILE: offset,
+          FAKETIME_NO_CACHE: "1",
+          FAKETIME_DONT_FAKE_MONOTONIC: "1",
+        });
+        await standing.untilOutput(/"msg":"delivered"/);
+        standing.process.kill("SIGSTOP");
+        await rebuild(site);
+        appendReadings(site.db, 30);
+        expect(await site.ship()).toMatchObject({ code: 0 });
+        appendReadings(site.db, 20);
+        writeFileSync(offset, "+5m\n");
+        standing.process.kill("SIGCONT");
+        const finished = await standing.finished;
+        expect(finished.code).toBe(1);
+        expect(finished.stdout).toContain("another state ships it");
+        expect(await site.ship()).toMatchObject({ code: 0 });
+        tally.add(await site.check());
+      });
+    },
+  );
+
+  test("an uploader that stands still for less than a minute may ship rows twice, told apart by their generation", async () => {
+    const site = await openSite({ server: server?.(), isInProcess: server !== undefined });
+    appendReadings(site.db, 50);
+    const standing = await startOther(site, join(site.folder, "first"));
+    const before = deliveredBy(standing.stateDir);
+    await rebuild(site);
+    appendReadings(site.db, 30);
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    await standing.pass(INTERVAL_MS);
+    await standing.pass(LOOK_EVERY_MS);
+    appendReadings(site.db, 20);
+    await standing.pass(INTERVAL_MS);
+    expect(await standing.end()).toBe(1);
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    const after = deliveredBy(standing.stateDir);
+    const elsewhere = { objects: after.objects - before.objects, rows: after.rows - before.rows };
+    await checkTwice(site, [51, 80], { told: "_generation", elsewhere });
+  });
+}
 
 test("a state folder in use cannot be rebuilt, also while its uploader stands still", async () => {
   const site = await openSite();
