@@ -171,6 +171,7 @@ suiteWith(whyNoFiu, "a disk whose fsync fails", () => {
       appendReadings(site.db, 100);
       const { uploader, breakFsync, mendFsync } = startOnFiu(site);
       await uploader.untilOutput(/"msg":"delivered"/);
+      const outbox = join(site.stateDir, "outbox");
       const failures = () => uploader.output().match(/[^\n]*"msg":"not extracted[^\n]*/g) ?? [];
       for (let hasFailed = false; !hasFailed; ) {
         await untilAllIsThere(site);
@@ -180,8 +181,9 @@ suiteWith(whyNoFiu, "a disk whose fsync fails", () => {
         // Holds the commit up until fsync fails. It may do so a moment too soon, for the object: then once more.
         state.exec("BEGIN IMMEDIATE");
         const before = failures().length;
+        const garbage = completeFiles(outbox);
         appendReadings(site.db, 200);
-        await until("an object is complete", () => hasCompleteFile(join(site.stateDir, "outbox")));
+        await until("an object is complete", () => completeFiles(outbox).length > garbage.length);
         breakFsync();
         state.exec("ROLLBACK");
         state.close();
@@ -234,8 +236,8 @@ suiteWith(whyNoFiu, "a disk whose fsync fails", () => {
 });
 
 /** A Parquet file ends with the four bytes with which it begins. */
-function hasCompleteFile(folder: string): boolean {
-  return readdirSync(folder).some((name) => {
+function completeFiles(folder: string): string[] {
+  return readdirSync(folder).filter((name) => {
     const bytes = readFileSync(join(folder, name));
     return bytes.length > 8 && bytes.subarray(-4).toString() === "PAR1";
   });
