@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs all of them: lint, types, build, the audit of the production dependencies,
 # unit, property, contract, end to end, faults. Needs Node.js and npm; the S3 suites also Go (versitygw) and Python
-# (moto). Its last lines name each suite that did not run and why, which with CI=true is a failure, and count the
-# tests.
+# (moto). The fault campaign runs at full length but for the soak and the 200 random kills, of which a shorter form is
+# here (all of it: `npm run test:faults`, `npm run soak`). Its last lines are the campaign's table, each suite that did
+# not run and why, which with CI=true is a failure, and the count of the tests.
 # Arguments go to vitest, as in `scripts/test.sh test/sink`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,7 +21,11 @@ main() {
   step typecheck npm run --silent typecheck
   export UPLOADER_TEST_SKIPPED="$work/skipped"
   UPLOADER_NOT_ASKED="$work/not-asked" step audit ./scripts/audit.sh
+  export UPLOADER_FAULTS_REPORT="$work/faults"
   step tests npx vitest run --reporter=default --reporter=json --outputFile.json="$work/results.json" "$@"
+  if [ -s "$UPLOADER_FAULTS_REPORT" ]; then
+    step faults node --import tsx scripts/faults-report.ts "$UPLOADER_FAULTS_REPORT"
+  fi
   summarise
 }
 

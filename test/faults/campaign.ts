@@ -1,4 +1,4 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, onTestFinished, vi } from "vitest";
 import { describeError, UploaderError } from "../../src/core/errors.ts";
@@ -28,7 +28,7 @@ import { createSourceLog, type SourceLog } from "../support/source-log.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { type Finished, type Running, startProgram } from "../support/uploader-process.ts";
 
-/** Whether everything runs at its full length, as `npm run test:faults` has it. */
+/** Whether the random kills are as many as `npm run test:faults` has them; all else has one length. */
 export const IS_FULL = process.env.FAULTS === "full";
 
 /** The seed of what is random here; given to replay a failure. */
@@ -88,6 +88,7 @@ export interface CheckedRun
 }
 
 export interface SiteOptions {
+  /** With a database in it, or the lake or the state of an earlier site, these are taken as they are. */
   readonly folder?: string;
   readonly stateDir?: string;
   /** Left out: a folder. */
@@ -103,7 +104,9 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
   const database = join(folder, "sensor.db");
   const stateDir = given.stateDir ?? join(folder, "state");
   const log = createSourceLog();
-  const db = openReadings(database, log);
+  const isNew = !existsSync(database);
+  const db = isNew ? openReadings(database, log) : log.open(database);
+  if (!isNew) log.beginAgain(db);
   const lake = given.server && (await openS3Lake(given.server));
   const place = given.server && lake ? s3Place(given.server, lake) : directoryPlace(join(folder, "lake"));
   const observer = createObserver({ place, stateDir });

@@ -7,11 +7,11 @@ import { rowsOf } from "../support/invariants.ts";
 import { sha256Of } from "../support/lake-place.ts";
 import { appendReadings, createReadings } from "../support/readings.ts";
 import type { S3Server } from "../support/s3-servers.ts";
-import { IS_FULL, openSite, type Site, tallyScenario } from "./campaign.ts";
+import { openSite, type Site, tallyScenario } from "./campaign.ts";
 import { appendLarge } from "./large-rows.ts";
 
-/** Hits at which a step is tried: the first, and, at full length, later ones. */
-const HITS = IS_FULL ? [1, 2, 3] : [1];
+/** Hits at which a step is tried. */
+const HITS = [1, 2, 3];
 
 /** Steps of an object that is sent in parts. */
 const OF_PARTS: readonly Failpoint[] = ["before-part", "after-part", "before-completion", "after-completion"];

@@ -57,11 +57,13 @@ export interface NetworkSiteOptions {
   /** The text of the uploader's YAML file. */
   readonly yaml?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it waits for answers as long as the uploader does. */
+  readonly isPatient?: boolean;
 }
 
 export async function openNetworkSite(
   server: S3Server,
-  { yaml = "", env = {} }: NetworkSiteOptions = {},
+  { yaml = "", env = {}, isPatient = false }: NetworkSiteOptions = {},
 ): Promise<NetworkSite> {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "databricks-uploader-config.yaml"), yaml);
@@ -97,7 +99,7 @@ export async function openNetworkSite(
     };
     const clock = createEagerClock(Date.now());
     const code = await runUploader({
-      settings: { ...settings, sink: { ...settings.sink, ...{ timeouts: TIMEOUTS } } },
+      settings: isPatient ? settings : { ...settings, sink: { ...settings.sink, ...{ timeouts: TIMEOUTS } } },
       acceptNewDestination: false,
       clock: options.clock ?? clock,
       sleep: options.sleep ?? clock.sleep,

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
 import { stateDocument } from "../../src/cli/state-report.ts";
@@ -9,7 +8,7 @@ import type { LogLine } from "../support/run-in-process.ts";
 import type { Answer, Interference } from "../support/s3-proxy.ts";
 import { suiteFor } from "../support/s3-servers.ts";
 import { until } from "../support/until.ts";
-import { IS_FULL, tallyScenario } from "./campaign.ts";
+import { tallyScenario } from "./campaign.ts";
 import { appendLarge } from "./large-rows.ts";
 import { firstOf, type NetworkSite, openNetworkSite } from "./network-site.ts";
 
@@ -171,16 +170,6 @@ suiteFor("versitygw", "a network that breaks", (server) => {
       await expectSound(site);
     },
   );
-
-  test("50 kB/s is slow, and no fault", async () => {
-    const site = await openNetworkSite(server());
-    if (IS_FULL) appendLarge(site.db);
-    else appendReadings(site.db, 40, { location: randomBytes(3_000).toString("base64") });
-    site.setNetwork(() => ({ bytesPerSecond: 50_000 }));
-    expect(await site.run()).toBe(0);
-    expect(site.log.filter(({ level }) => level >= 40)).toEqual([]);
-    await expectSound(site);
-  }, 900_000);
 
   test("gone for a day: new rows wait in the outbox, and are there minutes after it is back", async () => {
     const site = await openNetworkSite(server());

@@ -11,14 +11,14 @@ import { type S3Server, suiteFor } from "../support/s3-servers.ts";
 import { suiteWith } from "../support/suite-with.ts";
 import { until } from "../support/until.ts";
 import { runProgram } from "../support/uploader-process.ts";
-import { IS_FULL, NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
+import { NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
 import { appendLarge } from "./large-rows.ts";
 import { firstOf, openNetworkSite } from "./network-site.ts";
 
 const LOOK_EVERY_MS = 60_000;
 const INTERVAL_MS = 10_000;
-const RACES = IS_FULL ? 300 : 20;
-const PROCESS_RACES = IS_FULL ? 30 : 3;
+const RACES = 300;
+const PROCESS_RACES = 30;
 
 const tally = tallyScenario("5 two of everything");
 

@@ -37,7 +37,7 @@ export async function openS3Lake(server: S3Server): Promise<S3Lake> {
   return {
     environment: { ...server.environment, S3_PREFIX: prefix },
     bucket,
-    objects: () => listObjects(server.folder).filter((object) => buckets.includes(object.bucket)),
+    objects: () => listObjects(server.folder, buckets),
     async versions() {
       const versions = new Map<string, string>();
       for (const Bucket of buckets) {
