@@ -64,8 +64,8 @@ typedef struct Column {
   char type;
   int lists_misfits;
   uint32_t nulls;
-  Buffer validity; /* one bit a row */
-  Buffer values;   /* of b, one bit a row */
+  Buffer validity; /* one bit a row, as far as the last null */
+  Buffer values;   /* of b, one bit a row, as far as the last 1 */
   Buffer offsets;  /* of s and x: int32, one more than rows */
 } Column;
 
@@ -82,6 +82,8 @@ typedef struct Columns {
   ** with misfits, no more than that.
   */
   uint64_t taken;
+  uint64_t row_bytes; /* what each row takes, whatever its values are */
+  uint32_t bit_columns;
   uint64_t limit;
   int full;
 } Columns;
@@ -98,44 +100,85 @@ static int has_offsets(const Column *column) { return column->type == 's' || col
 
 /* All functions that return int without saying more return an SQLite result code. */
 
-static int append(Buffer *buffer, const void *bytes, uint64_t length) {
+static int grow(Buffer *buffer, uint64_t length) {
   if (length > MOST_BYTES - buffer->length) return SQLITE_TOOBIG;
-  uint64_t needed = buffer->length + length;
-  if (needed > buffer->capacity) {
-    uint64_t capacity = buffer->capacity ? buffer->capacity : 1024;
-    while (capacity < needed) capacity *= 2;
-    unsigned char *larger = sqlite3_realloc64(buffer->bytes, capacity);
-    if (!larger) return SQLITE_NOMEM;
-    buffer->bytes = larger;
-    buffer->capacity = capacity;
-  }
-  if (length > 0) memcpy(buffer->bytes + buffer->length, bytes, length);
-  buffer->length = needed;
+  uint64_t capacity = buffer->capacity ? buffer->capacity : 1024;
+  while (capacity < buffer->length + length) capacity *= 2;
+  unsigned char *larger = sqlite3_realloc64(buffer->bytes, capacity);
+  if (!larger) return SQLITE_NOMEM;
+  buffer->bytes = larger;
+  buffer->capacity = capacity;
   return SQLITE_OK;
 }
 
-/* Appends the bit of a row; rows come in order. */
-static int append_bit(Buffer *buffer, uint32_t row, int bit) {
-  if ((row & 7) == 0) {
-    unsigned char byte = (unsigned char)bit;
-    return append(buffer, &byte, 1);
-  }
-  if (bit) buffer->bytes[row >> 3] |= (unsigned char)(1u << (row & 7));
+/* Makes room for so many bytes more. */
+static inline int reserve(Buffer *buffer, uint64_t length) {
+  return length <= buffer->capacity - buffer->length ? SQLITE_OK : grow(buffer, length);
+}
+
+static inline int append(Buffer *buffer, const void *bytes, uint64_t length) {
+  int rc = reserve(buffer, length);
+  if (rc) return rc;
+  if (length > 0) memcpy(buffer->bytes + buffer->length, bytes, length);
+  buffer->length += length;
   return SQLITE_OK;
+}
+
+/* Lengthens a bitmap to so many rows; the new bytes are `filler`. */
+static int extend(Buffer *bits, uint64_t rows, int filler) {
+  uint64_t length = (rows + 7) >> 3;
+  if (length <= bits->length) return SQLITE_OK;
+  uint64_t more = length - bits->length;
+  int rc = reserve(bits, more);
+  if (rc) return rc;
+  memset(bits->bytes + bits->length, filler, more);
+  bits->length = length;
+  return SQLITE_OK;
+}
+
+static int append_null(Column *column, uint32_t row) {
+  int rc = extend(&column->validity, (uint64_t)row + 1, 0xff);
+  if (rc) return rc;
+  column->validity.bytes[row >> 3] &= (unsigned char)~(1u << (row & 7));
+  column->nulls++;
+  return SQLITE_OK;
+}
+
+static int append_true(Column *column, uint32_t row) {
+  int rc = extend(&column->values, (uint64_t)row + 1, 0);
+  if (rc) return rc;
+  column->values.bytes[row >> 3] |= (unsigned char)(1u << (row & 7));
+  return SQLITE_OK;
+}
+
+/* Lengthens the bitmaps of a column to its last row, with zeros behind it. */
+static int finish_bits(Column *column, uint32_t rows) {
+  int rc = column->type == 'b' ? extend(&column->values, rows, 0) : SQLITE_OK;
+  if (rc || column->nulls == 0) return rc;
+  rc = extend(&column->validity, rows, 0xff);
+  if (!rc && (rows & 7)) column->validity.bytes[rows >> 3] &= (unsigned char)((1u << (rows & 7)) - 1);
+  return rc;
+}
+
+/* Looks at eight bytes at once; of the last eight some may have been looked at before. */
+static inline int is_ascii(const unsigned char *text, uint64_t length) {
+  uint64_t seen = 0, word = 0;
+  if (length < 8) {
+    for (uint64_t i = 0; i < length; i++) seen |= text[i];
+    return seen < 0x80;
+  }
+  for (uint64_t i = 0; i + 8 < length; i += 8) {
+    memcpy(&word, text + i, 8);
+    seen |= word;
+  }
+  memcpy(&word, text + length - 8, 8);
+  return ((seen | word) & UINT64_C(0x8080808080808080)) == 0;
 }
 
 /* Whether it is well-formed UTF-8: the Unicode Standard, table 3-7. */
 static int is_utf8(const unsigned char *text, uint64_t length) {
   uint64_t i = 0;
   while (i < length) {
-    if (i + 8 <= length) {
-      uint64_t word;
-      memcpy(&word, text + i, 8);
-      if ((word & UINT64_C(0x8080808080808080)) == 0) {
-        i += 8;
-        continue;
-      }
-    }
     unsigned char lead = text[i++];
     unsigned char least = 0x80, most = 0xbf; /* of the byte behind it */
     int more;
@@ -174,28 +217,28 @@ static int is_utf16(const unsigned char *text, uint64_t length) {
 }
 
 /*
-** Reads the text of a column. In a UTF-16 database the UTF-16 is looked at: SQLite makes valid UTF-8 of much
-** that is not valid UTF-16. That changes the value in place, so text that is not valid is left as it is, to be
-** found so again.
+** Reads a text. In a UTF-16 database the UTF-16 is looked at: SQLite makes valid UTF-8 of much that is not valid
+** UTF-16. That changes the value in place, so text that is not valid is left as it is, to be found so again.
 */
-static int read_text(const Columns *all, int index, Text *text) {
+static inline int read_text(const Columns *all, sqlite3_value *value, Text *text) {
+  text->valid = 1;
   if (all->is_utf16) {
-    text->bytes = sqlite3_column_text16(all->query, index);
-    text->length = (uint64_t)sqlite3_column_bytes16(all->query, index);
+    text->bytes = sqlite3_value_text16(value);
+    text->length = (uint64_t)sqlite3_value_bytes16(value);
     text->valid = text->bytes && is_utf16(text->bytes, text->length);
     if (!text->valid) return text->bytes ? SQLITE_OK : SQLITE_NOMEM;
   }
-  text->bytes = sqlite3_column_text(all->query, index);
-  text->length = (uint64_t)sqlite3_column_bytes(all->query, index);
+  text->bytes = sqlite3_value_text(value);
+  text->length = (uint64_t)sqlite3_value_bytes(value);
   if (!text->bytes) return SQLITE_NOMEM;
-  if (!all->is_utf16) text->valid = is_utf8(text->bytes, text->length);
+  if (!all->is_utf16) text->valid = is_ascii(text->bytes, text->length) || is_utf8(text->bytes, text->length);
   return SQLITE_OK;
 }
 
-/* Reads the blob of a column; a zeroblob() gets its bytes here, which takes memory. */
-static int read_blob(const Columns *all, int index, const void **blob, uint64_t *length) {
-  *blob = sqlite3_column_blob(all->query, index);
-  *length = (uint64_t)sqlite3_column_bytes(all->query, index);
+/* Reads a blob; a zeroblob() gets its bytes here, which takes memory, and loses its length where there is none. */
+static int read_blob(sqlite3_value *value, const void **blob, uint64_t *length) {
+  *length = (uint64_t)sqlite3_value_bytes(value);
+  *blob = sqlite3_value_blob(value);
   return *blob || *length == 0 ? SQLITE_OK : SQLITE_NOMEM;
 }
 
@@ -212,86 +255,100 @@ static int append_misfit(Columns *all, int column, uint32_t kind, const void *by
 ** Lists a value that its column cannot hold. Text and blobs are counted: their JSON in `_rescued` is no
 ** shorter than they are.
 */
-static int list_misfit(Columns *all, int index, int type) {
+static int list_misfit(Columns *all, int index, sqlite3_value *value, int type) {
   if (type == SQLITE_INTEGER) {
-    sqlite3_int64 integer = sqlite3_column_int64(all->query, index);
+    sqlite3_int64 integer = sqlite3_value_int64(value);
     return append_misfit(all, index, MISFIT_INTEGER, &integer, sizeof integer);
   }
   if (type == SQLITE_FLOAT) {
-    double real = sqlite3_column_double(all->query, index);
+    double real = sqlite3_value_double(value);
     return append_misfit(all, index, MISFIT_REAL, &real, sizeof real);
   }
   if (type == SQLITE_BLOB) {
     const void *blob;
     uint64_t length;
-    int rc = read_blob(all, index, &blob, &length);
+    int rc = read_blob(value, &blob, &length);
     all->taken += length;
     return rc ? rc : append_misfit(all, index, MISFIT_BLOB, blob, length);
   }
   Text text;
-  int rc = read_text(all, index, &text);
+  int rc = read_text(all, value, &text);
   if (rc) return rc;
   all->taken += text.length;
   if (!text.valid) return append_misfit(all, index, MISFIT_INVALID_TEXT, NULL, 0);
   return append_misfit(all, index, MISFIT_TEXT, text.bytes, text.length);
 }
 
+/* Appends a value of a column s or x; none: of length 0. */
+static inline int append_bytes(Columns *all, Column *column, const void *bytes, uint64_t length) {
+  int rc = append(&column->values, bytes, length);
+  if (rc) return rc;
+  int32_t end = (int32_t)column->values.length;
+  all->taken += length;
+  return append(&column->offsets, &end, sizeof end);
+}
+
 /* Appends a value of this type if the column can hold it; `held` says whether it could. */
-static int append_value(Columns *all, int index, int type, int *held) {
-  Column *column = &all->columns[index];
-  sqlite3_int64 integer = type == SQLITE_INTEGER ? sqlite3_column_int64(all->query, index) : 0;
+static inline int append_value(Columns *all, Column *column, sqlite3_value *value, int type, int *held) {
   *held = 0;
   switch (column->type) {
     case 'i': {
       *held = type == SQLITE_INTEGER;
+      sqlite3_int64 integer = *held ? sqlite3_value_int64(value) : 0;
       return append(&column->values, &integer, sizeof integer);
     }
     case 'd': {
-      int is_exact = integer >= -EXACT_INTEGER && integer <= EXACT_INTEGER;
-      *held = type == SQLITE_FLOAT || (type == SQLITE_INTEGER && is_exact);
-      double real = *held ? sqlite3_column_double(all->query, index) : 0;
+      double real = 0;
+      if (type == SQLITE_FLOAT) {
+        *held = 1;
+        real = sqlite3_value_double(value);
+      } else if (type == SQLITE_INTEGER) {
+        sqlite3_int64 integer = sqlite3_value_int64(value);
+        *held = integer >= -EXACT_INTEGER && integer <= EXACT_INTEGER;
+        if (*held) real = (double)integer;
+      }
       return append(&column->values, &real, sizeof real);
     }
     case 'b': {
-      *held = type == SQLITE_INTEGER && (integer == 0 || integer == 1);
-      return append_bit(&column->values, all->rows, *held && integer == 1);
+      sqlite3_int64 integer = type == SQLITE_INTEGER ? sqlite3_value_int64(value) : -1;
+      *held = integer == 0 || integer == 1;
+      return integer == 1 ? append_true(column, all->rows) : SQLITE_OK;
     }
     case 's': {
-      if (type != SQLITE_TEXT) return SQLITE_OK;
+      if (type != SQLITE_TEXT) return append_bytes(all, column, NULL, 0);
       Text text;
-      int rc = read_text(all, index, &text);
+      int rc = read_text(all, value, &text);
       if (rc) return rc;
-      if (!text.valid) return column->lists_misfits ? SQLITE_OK : SQLITE_MISMATCH;
+      if (!text.valid) return column->lists_misfits ? append_bytes(all, column, NULL, 0) : SQLITE_MISMATCH;
       *held = 1;
-      return append(&column->values, text.bytes, text.length);
+      return append_bytes(all, column, text.bytes, text.length);
     }
     default: {
-      if (type != SQLITE_BLOB) return SQLITE_OK;
+      if (type != SQLITE_BLOB) return append_bytes(all, column, NULL, 0);
       const void *blob;
       uint64_t length;
-      int rc = read_blob(all, index, &blob, &length);
+      int rc = read_blob(value, &blob, &length);
       if (rc) return rc;
       *held = 1;
-      return append(&column->values, blob, length);
+      return append_bytes(all, column, blob, length);
     }
   }
 }
 
-static int take_value(Columns *all, int index) {
+/*
+** The functions sqlite3_value_… want a protected value, which one of a column is as long as the mutex of its
+** connection is held (https://sqlite.org/c3ref/value.html): the sqlite3_step() that calls `columnar` holds it
+** all the time. So a value is looked up once; each of the functions sqlite3_column_… would do so again.
+*/
+static inline int take_value(Columns *all, int index) {
   Column *column = &all->columns[index];
-  int type = sqlite3_column_type(all->query, index); /* before anything converts the value */
-  uint64_t before = column->values.length;
+  sqlite3_value *value = sqlite3_column_value(all->query, index);
+  int type = sqlite3_value_type(value); /* before anything converts the value */
   int held;
-  int rc = append_value(all, index, type, &held);
-  if (!rc && !held && type != SQLITE_NULL && column->lists_misfits) rc = list_misfit(all, index, type);
-  if (!rc && has_offsets(column)) {
-    int32_t end = (int32_t)column->values.length;
-    rc = append(&column->offsets, &end, sizeof end);
-    all->taken += sizeof end;
-  }
-  if (!held) column->nulls++;
-  all->taken += column->values.length - before;
-  return rc ? rc : append_bit(&column->validity, all->rows, held);
+  int rc = append_value(all, column, value, type, &held);
+  if (rc || held) return rc;
+  if (type != SQLITE_NULL && column->lists_misfits) rc = list_misfit(all, index, value, type);
+  return rc ? rc : append_null(column, all->rows);
 }
 
 static int take_row(Columns *all) {
@@ -300,11 +357,10 @@ static int take_row(Columns *all) {
     int rc = take_value(all, i);
     if (rc) return rc;
   }
+  all->taken += all->row_bytes;
+  if ((all->rows & 7) == 0) all->taken += all->bit_columns;
   all->rows++;
-  if (all->limit > 0) {
-    all->taken += sizeof(int32_t); /* the offset of `_rescued`, which only reads with a limit have */
-    all->full = all->taken >= all->limit;
-  }
+  all->full = all->limit > 0 && all->taken >= all->limit;
   return all->taken > MOST_BYTES ? SQLITE_TOOBIG : SQLITE_OK;
 }
 
@@ -366,10 +422,14 @@ static int create_columns(Columns *all, sqlite3_value **argv) {
   if (!all->columns) return SQLITE_NOMEM;
   memset(all->columns, 0, (size_t)count * sizeof(Column));
   all->count = count;
+  /* The offset of `_rescued`, which only reads with a limit have. */
+  if (all->limit > 0) all->row_bytes = sizeof(int32_t);
   for (int i = 0; i < count; i++) {
     Column *column = &all->columns[i];
     column->type = (char)(types[i] | 0x20);
     column->lists_misfits = types[i] != column->type;
+    if (column->type == 'b') all->bit_columns++;
+    else all->row_bytes += has_offsets(column) ? sizeof(int32_t) : sizeof(int64_t);
     if (has_offsets(column)) rc = append(&column->offsets, &zero, sizeof zero);
     if (rc) return rc;
   }
@@ -379,12 +439,16 @@ static int create_columns(Columns *all, sqlite3_value **argv) {
 static void put32(unsigned char *at, uint32_t value) { memcpy(at, &value, sizeof value); }
 static void put64(unsigned char *at, uint64_t value) { memcpy(at, &value, sizeof value); }
 
-/* Copies a buffer to the end of the blob, which moves behind it; where it lies, or 0 for an empty one. */
+/*
+** Copies a buffer to the end of the blob, which moves behind it and its padding; where it lies, or 0 for an
+** empty one.
+*/
 static uint64_t place(unsigned char *blob, uint64_t *end, const Buffer *buffer) {
-  uint64_t offset = *end;
-  if (buffer->length == 0) return 0;
-  memcpy(blob + offset, buffer->bytes, buffer->length);
-  *end = offset + aligned(buffer->length);
+  uint64_t offset = *end, length = buffer->length;
+  if (length == 0) return 0;
+  *end = offset + aligned(length);
+  memcpy(blob + offset, buffer->bytes, length);
+  memset(blob + offset + length, 0, *end - offset - length); /* rather than other memory of the process */
   return offset;
 }
 
@@ -398,12 +462,16 @@ static uint64_t blob_length(const Columns *all) {
   return length;
 }
 
-static int give(sqlite3_context *context, const Columns *all) {
+static int give(sqlite3_context *context, Columns *all) {
+  for (int i = 0; i < all->count; i++) {
+    int rc = finish_bits(&all->columns[i], all->rows);
+    if (rc) return rc;
+  }
   uint64_t length = blob_length(all);
   uint64_t end = HEADER_BYTES + (uint64_t)all->count * COLUMN_BYTES;
   unsigned char *blob = sqlite3_malloc64(length);
   if (!blob) return SQLITE_NOMEM;
-  memset(blob, 0, length); /* padding that is left as it is would be other memory of the process */
+  memset(blob, 0, end);
   put32(blob, MAGIC);
   put32(blob + 4, (uint32_t)all->count);
   put32(blob + 8, all->rows);
