@@ -18,13 +18,16 @@ const OWN_NAMES = ["window_start", "window_end", "reading_count", "anomaly_count
 /** SQLite's most columns of a result: https://sqlite.org/limits.html#max_column */
 const MAX_COLUMNS = 2000;
 
-/** The figures of one metric, over its finite numbers alone: what they are called, and how they are made. */
+/**
+ * The figures of one metric, over its finite numbers alone: what they are called, and how they are made. SQLite
+ * keeps one accumulator for equal calls, so that the average costs nothing for each row.
+ */
 const FIGURES: readonly { suffix: string; type: ColumnType; sql: (metric: string) => string }[] = [
   { suffix: "count", type: "int64", sql: (metric) => `count(${metric})` },
   { suffix: "sum", type: "double", sql: (metric) => `total(${metric})` },
   { suffix: "min", type: "double", sql: (metric) => `min(${metric})` },
   { suffix: "max", type: "double", sql: (metric) => `max(${metric})` },
-  { suffix: "avg", type: "double", sql: (metric) => `avg(${metric})` },
+  { suffix: "avg", type: "double", sql: (metric) => `total(${metric}) / count(${metric})` },
   { suffix: "sum_sq", type: "double", sql: (metric) => `total(${metric} * ${metric})` },
 ];
 
@@ -132,16 +135,25 @@ function outputsOf(
 
 function groupValue(column: SourceColumn): string {
   const name = quoteName(column.name);
-  return `CASE typeof(${name}) WHEN 'blob' THEN quote(${name}) ELSE CAST(${name} AS TEXT) END`;
+  return `CASE WHEN ${storedValue(name)} >= x'' THEN quote(${name}) ELSE CAST(${name} AS TEXT) END`;
 }
 
 /**
- * Subtracted from itself, any number but an infinity is 0. Adding 0.0 makes doubles of integers, and 0.0 of
- * -0.0, so that minima and maxima do not depend on the order of rows.
+ * Adding 0.0 makes doubles of integers, and 0.0 of -0.0, so that minima and maxima do not depend on the order of
+ * rows.
  */
 function metricValue(column: SourceColumn): string {
   const name = quoteName(column.name);
-  return `CASE WHEN typeof(${name}) IN ('integer', 'real') AND ${name} - ${name} = 0 THEN ${name} + 0.0 END`;
+  const stored = storedValue(name);
+  return `CASE WHEN ${stored} > -9e999 AND ${stored} < 9e999 THEN ${name} + 0.0 END`;
+}
+
+/**
+ * For comparisons that tell what is stored, in less than half the time that typeof() takes: every number is less than
+ * every text, which is less than every blob. The plus takes the column's affinity off, which would convert.
+ */
+function storedValue(name: string): string {
+  return `+${name} COLLATE BINARY`;
 }
 
 function windowMicros(windowSeconds: number): bigint {

@@ -9,6 +9,7 @@ import {
   ALL_ROWS,
   anyValue,
   createTable,
+  loseCollation,
   openMemory,
   type Row,
   readRoute,
@@ -155,6 +156,21 @@ describe("aggregated", () => {
     const shipped = db.prepare(`WITH shipped (w1, w2, g, n) AS (${route?.sql}) SELECT hex(g) FROM shipped`);
     expect(shipped.pluck().get({ ...ALL_ROWS, ...route?.parameters })).toBe("61EFBFBD");
   });
+
+  it.each(["", "TEXT COLLATE RTRIM", "INTEGER", "REAL", "NUMERIC", "BLOB"])(
+    "takes values for what they are stored as, in a column declared %j",
+    (declared) => {
+      const db = openMemory();
+      const values = [-3n, 0.5, "7", "x", "", Buffer.from("7"), Buffer.alloc(0), null];
+      const schema = createTable(db, { x: declared }, { rows: values.map((value) => [value]) });
+      const stored = db.prepare(`SELECT CAST(iif(typeof(x) = 'blob', quote(x), x) AS TEXT) AS x,
+        count(*) FILTER (WHERE typeof(x) IN ('integer', 'real')) AS x_count FROM readings GROUP BY 1 ORDER BY 1`);
+      const expected = stored.safeIntegers().all() as { x: string; x_count: bigint }[];
+      loseCollation(db);
+      const rows = read(db, QUERIES.aggregated(schema, settingsWith({ groupBy: ["x"], metrics: ["x"] })));
+      expect(rows.map(({ x, x_count }) => ({ x, x_count }))).toEqual(expected);
+    },
+  );
 
   it("leaves infinities out, and squares integers without overflow", () => {
     const db = openMemory();
