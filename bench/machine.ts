@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { uploaderVersion } from "../src/version.ts";
+import { findPackage } from "../src/package-root.ts";
 import { DATA, ROOT } from "./places.ts";
 import { pinnedPackages } from "./python-environment.ts";
 
@@ -34,7 +34,7 @@ export function describeMachine(python: string): [name: string, value: string][]
     ["machine", `${cpus()[0]?.model.trim()}, ${Math.min(CORES, cpus().length)} of ${cpus().length} cores`],
     ["memory", `${(totalmem() / 1e9).toFixed(1)} GB`],
     ["system", `${type()} ${release()}, ${process.arch}; file system ${fileSystem()}`],
-    ["uploader", `${uploaderVersion()}, commit ${commit()}`],
+    ["uploader", `${findPackage().version}, commit ${commit()}`],
     ["Node.js", `${process.version}, SQLite ${sqliteVersion()}`],
     ["Python", output(python, ["-c", "import platform; print(platform.python_version())"])],
     ["versitygw", versitygwVersion()],

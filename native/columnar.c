@@ -28,13 +28,17 @@
 **
 ** It runs the query itself, rather than being an aggregate over it, so that the query stops where the limit is
 ** reached, rows come in the order the query gives them, and the number of columns is not bounded by that of a
-** function's arguments. It keeps nothing between calls, and needs only SQLite's extension interface.
+** function's arguments. Between calls it keeps the memory of the last blob, since fresh memory of some megabytes costs
+** more than to fill it; so a statement may call it once. It needs only SQLite's extension interface.
 */
 #include "sqlite3ext.h"
 SQLITE_EXTENSION_INIT1
 
 #include <stdint.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "timestamp-micros.h"
 
@@ -50,6 +54,9 @@ SQLITE_EXTENSION_INIT1
 #ifndef MOST_BYTES
 #define MOST_BYTES ((uint64_t)1 << 30)
 #endif
+
+/* The most bytes that are kept for the next blob; a read of ordinary rows takes less. */
+#define MOST_KEPT_BYTES ((uint64_t)1 << 25)
 
 enum { ARG_QUERY, ARG_TYPES, ARG_LIMIT, ARG_PARAMETERS };
 enum { MISFIT_INTEGER = 1, MISFIT_REAL, MISFIT_TEXT, MISFIT_BLOB, MISFIT_INVALID_TEXT };
@@ -462,6 +469,23 @@ static uint64_t blob_length(const Columns *all) {
   return length;
 }
 
+/* The memory for a blob of so many bytes, which the function keeps; NULL where there is none. */
+static unsigned char *kept_memory(sqlite3_context *context, uint64_t length) {
+  Buffer *kept = sqlite3_user_data(context);
+  if (length > kept->capacity || kept->capacity > MOST_KEPT_BYTES) {
+    sqlite3_free(kept->bytes);
+    kept->bytes = sqlite3_malloc64(length);
+    kept->capacity = kept->bytes ? length : 0;
+  }
+  return kept->bytes;
+}
+
+static void free_kept_memory(void *user_data) {
+  Buffer *kept = user_data;
+  sqlite3_free(kept->bytes);
+  sqlite3_free(kept);
+}
+
 static int give(sqlite3_context *context, Columns *all) {
   for (int i = 0; i < all->count; i++) {
     int rc = finish_bits(&all->columns[i], all->rows);
@@ -469,7 +493,7 @@ static int give(sqlite3_context *context, Columns *all) {
   }
   uint64_t length = blob_length(all);
   uint64_t end = HEADER_BYTES + (uint64_t)all->count * COLUMN_BYTES;
-  unsigned char *blob = sqlite3_malloc64(length);
+  unsigned char *blob = kept_memory(context, length);
   if (!blob) return SQLITE_NOMEM;
   memset(blob, 0, end);
   put32(blob, MAGIC);
@@ -487,7 +511,7 @@ static int give(sqlite3_context *context, Columns *all) {
     put64(at + 32, place(blob, &end, &column->offsets));
   }
   place(blob, &end, &all->misfits);
-  sqlite3_result_blob64(context, blob, length, sqlite3_free);
+  sqlite3_result_blob64(context, blob, length, SQLITE_STATIC);
   return SQLITE_OK;
 }
 
@@ -529,6 +553,16 @@ static void columnar(sqlite3_context *context, int argc, sqlite3_value **argv) {
   release(&all);
 }
 
+/*
+** The blobs of a backlog are made on one thread and freed on another. glibc would keep such memory in the first one's
+** arena, in pieces; what is this large is given back to the system instead (man 3 mallopt).
+*/
+static void give_memory_back(void) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+#endif
+}
+
 #ifdef _WIN32
 __declspec(dllexport)
 #endif
@@ -536,7 +570,12 @@ int sqlite3_columnar_init(sqlite3 *db, char **message, const sqlite3_api_routine
   (void)message;
   (void)api;
   SQLITE_EXTENSION_INIT2(api);
-  int rc = sqlite3_create_function_v2(db, "columnar", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, columnar, NULL,
-                                      NULL, NULL);
+  give_memory_back();
+  Buffer *kept = sqlite3_malloc64(sizeof *kept);
+  if (!kept) return SQLITE_NOMEM;
+  memset(kept, 0, sizeof *kept);
+  /* Where it fails, it calls free_kept_memory. */
+  int rc = sqlite3_create_function_v2(db, "columnar", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, kept, columnar, NULL,
+                                      NULL, free_kept_memory);
   return rc ? rc : register_timestamp_micros(db);
 }

@@ -7,7 +7,7 @@ import type { PipelineType, Route } from "./core/types.ts";
 import { resultColumns } from "./encode/read-columns.ts";
 import { assertLocalFiles } from "./local-files.ts";
 import type { Logger } from "./observe/logger.ts";
-import { NOTHING_COVERED, openCoveredRanges } from "./outbox/covered-ranges.ts";
+import { readCoveredRanges } from "./outbox/covered-ranges.ts";
 import { readPositions } from "./outbox/extractions.ts";
 import { countWaiting } from "./outbox/objects.ts";
 import { readSource } from "./outbox/sources.ts";
@@ -18,8 +18,8 @@ import { discoverTables } from "./source/discover.ts";
 import { parseFooting } from "./source/footing.ts";
 import { inspectTable } from "./source/inspect.ts";
 import { countRows, countRowsWithin } from "./source/range.ts";
+import { openSourceDatabase } from "./source-database.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
-import { openSourceDatabase } from "./uploader.ts";
 
 /** What would be shipped of one source. */
 export interface PlannedSource {
@@ -89,7 +89,7 @@ async function planSource(table: string, context: PlanContext): Promise<PlannedS
     readRevision: () => revisions.read(),
     now: () => clock.now(),
   });
-  let covered = stateDb && source ? openCoveredRanges(stateDb, source.id) : NOTHING_COVERED;
+  let covered = stateDb && source ? readCoveredRanges(stateDb, source.id) : [];
   const request = {
     hold: null,
     context: null,
@@ -104,14 +104,13 @@ async function planSource(table: string, context: PlanContext): Promise<PlannedS
   let cursor = request.cursor;
   if (outcome.kind === "replaced") {
     cursor = outcome.resumeAfter;
-    covered = NOTHING_COVERED;
+    covered = [];
     outcome = reader.read({ ...request, cursor, covered, positions: [], footing: null });
   }
   if (outcome.kind !== "rows") return { table, pipelineType: revisions.read().type, rows: 0, routes: [] };
   const schema = inspectTable(sourceDb, table, settings);
   let rows = countRows(sourceDb, schema, cursor);
-  for (let range = covered.behind(cursor); range; range = covered.behind(range.last))
-    rows -= countRowsWithin(sourceDb, schema, range);
+  for (const range of covered) rows -= countRowsWithin(sourceDb, schema, range);
   const routes = await projectRoutes(outcome, rows / outcome.sourceRows, settings, folder);
   return { table, pipelineType: outcome.context.revision.type, rows, routes };
 }

@@ -1,17 +1,28 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { failpoint } from "./core/failpoints.ts";
 import type { Revision } from "./core/types.ts";
+import type { OpenObjectWriter } from "./encode/object-writer.ts";
 import { createExtraction, type Extraction, type ExtractionOptions } from "./extraction.ts";
-import { openCoveredRanges } from "./outbox/covered-ranges.ts";
+import { readCoveredRanges } from "./outbox/covered-ranges.ts";
 import { beginGeneration, commitExtraction, type NewObject, readPositions } from "./outbox/extractions.ts";
 import { readSource, type SourceState, setHold } from "./outbox/sources.ts";
 import { describeFileError, writeState } from "./outbox/state.ts";
 import type { ReadOutcome, SourceReader } from "./read.ts";
+import { type FollowReads, readOn, startBehind } from "./reads.ts";
 import type { Position } from "./source/continuity.ts";
-import { formatFooting, parseFooting } from "./source/footing.ts";
+import { type Footing, formatFooting, parseFooting } from "./source/footing.ts";
+
+/** Where an extraction of many rows is done, so that nothing else waits for it. */
+export interface ExtractionThreads {
+  readonly follow: FollowReads;
+  readonly openWriter: OpenObjectWriter;
+}
 
 /** What the extractions of a source have in common. */
 export interface ExtractorOptions extends ExtractionOptions {
   readonly reader: SourceReader;
+  /** For the extractions that take more than one read; left out: they are done here as well. */
+  readonly threads?: ExtractionThreads | undefined;
   /** The most source rows in one extraction, and so in one object. */
   readonly maxRows: number;
 }
@@ -57,39 +68,47 @@ export interface ExtractLimits {
 export async function extract(options: ExtractorOptions, limits: ExtractLimits): Promise<ExtractOutcome> {
   const { state, reader, node, table, clock, maxRows } = options;
   const source = readSource(state.db, node, table) as SourceState;
-  const stored = readPositions(state.db, source);
-  const covered = openCoveredRanges(state.db, source.id);
   const startedAt = clock.now();
   const ends: Position[] = [];
-  let footing = parseFooting(source.footing);
+  let footing: Footing | null = null;
   let extraction: Extraction | null = null;
   let isCaughtUp = false;
   let isReady = false;
 
   try {
-    for (;;) {
-      const outcome = reader.read({
-        cursor: ends.at(-1)?.rowid ?? source.cursor,
-        covered,
-        positions: [...ends.slice(-1), ...stored],
-        footing,
-        hold: source.hold,
-        context: extraction?.context ?? null,
-        maxRows: maxRows - (extraction?.sourceRows ?? 0),
-        shipOpenWindows: limits.shipOpenWindows,
-      });
+    const start = {
+      cursor: source.cursor,
+      covered: readCoveredRanges(state.db, source.id),
+      positions: readPositions(state.db, source),
+      footing: parseFooting(source.footing),
+      hold: source.hold,
+      context: null,
+      maxRows,
+      shipOpenWindows: limits.shipOpenWindows,
+    };
+    const first = reader.read(start);
+    if (first.kind !== "rows") return endWithoutRows(options, source, first);
+    const rest = first.isLast || first.sourceRows >= maxRows ? null : startBehind(start, first);
+    const threads = rest === null ? undefined : options.threads;
+    const following = rest && (threads ? threads.follow(table, rest) : readOn(reader, rest));
+    extraction = createExtraction(
+      { ...options, openWriter: threads?.openWriter },
+      source,
+      first.context,
+      first.range.first,
+      startedAt,
+    );
+    for await (const outcome of firstThen(first, following)) {
       if (outcome.kind !== "rows") {
-        if (extraction === null) return endWithoutRows(options, source, outcome);
         isCaughtUp = outcome.kind === "nothing";
         break;
       }
-      extraction ??= createExtraction(options, source, outcome.context, outcome.range.first, startedAt);
       await extraction.append(outcome);
+      reader.watch(outcome);
       ends.push(outcome.position);
       footing = outcome.footing;
       isCaughtUp = outcome.isLast;
-      const isFull = extraction.sourceRows >= maxRows || extraction.largestBytes >= limits.targetBytes;
-      if (isFull || isCaughtUp || limits.signal.aborted) break;
+      if (extraction.largestBytes >= limits.targetBytes || limits.signal.aborted) break;
     }
     const objects = await extraction.finish((ends.at(-1) as Position).rowid);
     const { revision } = extraction.context;
@@ -111,6 +130,19 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
   } catch (error) {
     if (!isReady) await extraction?.abandon();
     throw describeFileError(error, state.files);
+  }
+}
+
+async function* firstThen(
+  first: ReadOutcome,
+  following: Iterable<ReadOutcome> | AsyncIterable<ReadOutcome> | null,
+): AsyncGenerator<ReadOutcome, void> {
+  yield first;
+  if (following === null) return;
+  for await (const outcome of following) {
+    yield outcome;
+    // What is read here takes its time of this thread, on which deliveries and signals wait.
+    await turn();
   }
 }
 

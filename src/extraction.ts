@@ -4,16 +4,16 @@ import type { Clock } from "./core/clock.ts";
 import { failpoint } from "./core/failpoints.ts";
 import { formatObjectKey } from "./core/object-key.ts";
 import type { ConstantColumn, Route, RouteQuery } from "./core/types.ts";
-import { createConstantAppender } from "./encode/constants.ts";
-import type { CreateFile, ObjectWriter, ParquetCompression } from "./encode/object-writer.ts";
+import type { CreateFile, ObjectWriter, OpenObjectWriter } from "./encode/object-writer.ts";
 import { resultColumns } from "./encode/read-columns.ts";
+import type { ParquetCompression } from "./encode/writer-properties.ts";
 import type { NewObject } from "./outbox/extractions.ts";
 import type { Destination, SourceState } from "./outbox/sources.ts";
 import type { State } from "./outbox/state.ts";
 import { syncFolder } from "./outbox/sync-folder.ts";
-import type { ReadContext, ReadOutcome } from "./read.ts";
+import { findPackage } from "./package-root.ts";
+import type { ReadContext, RowsRead } from "./read.ts";
 import type { Footing } from "./source/footing.ts";
-import { uploaderVersion } from "./version.ts";
 
 export interface ExtractionOptions {
   readonly state: State;
@@ -24,6 +24,8 @@ export interface ExtractionOptions {
   readonly clock: Clock;
   /** Left out: the file system. Tests record what it is asked for, or fail. */
   readonly disk?: OutboxDisk;
+  /** Left out: objects are encoded on this thread. */
+  readonly openWriter?: OpenObjectWriter | undefined;
 }
 
 /** What an extraction asks of the file system. */
@@ -39,7 +41,7 @@ export interface Extraction {
   readonly sourceRows: number;
   /** Encoded bytes of the largest object so far. */
   readonly largestBytes: number;
-  append(read: Extract<ReadOutcome, { kind: "rows" }>): Promise<void>;
+  append(read: RowsRead): Promise<void>;
   /** Ends and syncs the files, then their folder. */
   finish(lastRowid: bigint): Promise<NewObject[]>;
   abandon(): Promise<void>;
@@ -49,7 +51,6 @@ interface RouteFile {
   readonly query: RouteQuery;
   readonly file: string;
   readonly writer: ObjectWriter;
-  readonly withConstants: ReturnType<typeof createConstantAppender>;
 }
 
 /** Tells the files of this process's extractions apart, also from those of one whose commit failed. */
@@ -72,14 +73,12 @@ export function createExtraction(
   let sourceRows = 0;
 
   async function openFile(query: RouteQuery, footing: Footing | null): Promise<RouteFile> {
-    const constants = [...query.constants, ...originColumns(node, generation, startedAt)];
     const file = `${source.id}-${generation}-${sequence}-${routeName(query.route)}-${attempt}.parquet`;
-    // Loaded by the first object: the encoder takes longer to load than a start with nothing to do.
-    const { openObjectWriter } = await import("./encode/object-writer.ts");
-    const writer = await openObjectWriter({
+    const writer = await (options.openWriter ?? openWriterHere)({
       path: join(state.files.outbox, file),
       createFile: options.disk?.createFile,
-      columns: [...resultColumns(query.columns, query.rowwise), ...constants],
+      columns: resultColumns(query.columns, query.rowwise),
+      constants: [...query.constants, ...originColumns(node, generation, startedAt)],
       compression,
       footer: {
         node_id: node,
@@ -87,12 +86,12 @@ export function createExtraction(
         generation: String(generation),
         pipeline_type: revision.type,
         revision: String(revision.id),
-        uploader_version: uploaderVersion(),
+        uploader_version: findPackage().version,
         // By which a rebuild knows that the rows still have the rowids they have here.
         ...(footing?.numbering && { schema_version: String(footing.numbering.schemaVersion) }),
       },
     });
-    return { query, file, writer, withConstants: createConstantAppender(constants) };
+    return { query, file, writer };
   }
 
   return {
@@ -107,7 +106,7 @@ export function createExtraction(
       for (const [index, batch] of batches.entries()) {
         if (batch === null) continue;
         files[index] ??= await openFile(context.query.routes[index] as RouteQuery, footing);
-        await files[index].writer.append(files[index].withConstants(batch));
+        await files[index].writer.append(batch);
       }
       sourceRows += rows;
     },
@@ -156,6 +155,10 @@ export function createExtraction(
     },
   };
 }
+
+/** Loaded by the first object: the encoder takes longer to load than a start with nothing to do. */
+const openWriterHere: OpenObjectWriter = async (options) =>
+  (await import("./encode/object-writer.ts")).openObjectWriter(options);
 
 /** The columns that every object has, which say where its rows are from. */
 function originColumns(node: string, generation: number, startedAt: number): ConstantColumn[] {

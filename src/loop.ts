@@ -13,6 +13,7 @@ import type { Ownership } from "./ownership.ts";
 import type { Revisions } from "./revisions.ts";
 import type { Sink } from "./sink/sink.ts";
 import type { FileIdentity } from "./sqlite/file-identity.ts";
+import type { ManagedThreads } from "./threads/extraction-threads.ts";
 import type { UploaderOptions } from "./uploader.ts";
 import { waitFor } from "./wait.ts";
 
@@ -29,6 +30,7 @@ export interface Parts {
   readonly ownership: Ownership;
   readonly sink: Sink;
   readonly extractors: readonly ExtractorOptions[];
+  readonly threads: ManagedThreads | undefined;
   /** About how many rows wait in the sources. */
   readonly estimateBacklog: () => number;
 }
@@ -82,6 +84,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
       // What is left in a file that was replaced is shipped before it is closed.
       outcomes = await runCycle(file === "other" ? { ...cycle, shipOpenWindows: true } : cycle);
       announceFull(log, settings, outcomesBefore, outcomes);
+      await parts.threads?.rest();
       control.recordExecutions();
       isReplaced = file === "other" && [...outcomes.values()].every(isFinished);
       if (isReplaced) break;
@@ -96,7 +99,8 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
         if (!hasRoomAgain()) break;
       } else {
         revision = announceChange(options, state, revision, revisions.latest());
-        const isOver = () => hasRoomAgain() || isLost() || revisions.hasChanged(revision);
+        const isOver = () =>
+          hasRoomAgain() || isLost() || revisions.hasChanged(revision) || hasEmergency(parts, revision, log);
         await Promise.race([waitFor(intervalMs(settings, revision), isOver, options), delivery.broken]);
       }
     }
@@ -110,6 +114,19 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
   } catch (error) {
     await delivery.stop().catch(() => {});
     throw describeStateError(error, state.files.database);
+  }
+}
+
+/** Whether a row has come that does not wait for the interval to end. */
+function hasEmergency({ extractors, state }: Parts, revision: Revision, log: Logger): boolean {
+  if (revision.type !== "emergency") return false;
+  try {
+    return extractors.some(({ reader, node, table }) =>
+      reader.hasEmergency((readSource(state.db, node, table) as SourceState).cursor),
+    );
+  } catch (err) {
+    log.debug({ err }, "the source cannot be read at the moment; the next cycle says what is the matter");
+    return false;
   }
 }
 

@@ -1,7 +1,6 @@
 import type { PipelineQuery, QuerySettings, Revision, RowRange, SourceSchema } from "./core/types.ts";
 import type { ColumnBatch } from "./encode/column-batch.ts";
 import { MAX_ROW_BYTES } from "./encode/row-limit.ts";
-import { type CoveredRanges, NOTHING_COVERED } from "./outbox/covered-ranges.ts";
 import type { Hold } from "./outbox/sources.ts";
 import { QUERIES } from "./query/query.ts";
 import { readRoutes } from "./read-routes.ts";
@@ -30,8 +29,8 @@ export interface ReadContext {
 
 export interface ReadRequest {
   readonly cursor: bigint | null;
-  /** Rows beyond the cursor that are delivered already; left out: none are. */
-  readonly covered?: CoveredRanges;
+  /** Rows beyond the cursor that are delivered already, in order; left out: none are. */
+  readonly covered?: readonly RowRange[];
   /** The highest first. */
   readonly positions: readonly Position[];
   /** Of the rows up to the cursor; null where nothing is remembered. */
@@ -73,9 +72,18 @@ export type ReadOutcome =
       readonly reason: string;
     };
 
+export type RowsRead = Extract<ReadOutcome, { kind: "rows" }>;
+
 export interface SourceReader {
   /** One short read transaction. */
   read(request: ReadRequest): ReadOutcome;
+  /**
+   * Whether a commit since the last look has brought a row behind the cursor that is an emergency, as long as that is
+   * the pipeline type; microseconds where nothing was committed.
+   */
+  hasEmergency(cursor: bigint | null): boolean;
+  /** Takes rows that were read, here or elsewhere, among those that are watched for others that come between them. */
+  watch(read: RowsRead): void;
 }
 
 export interface SourceReaderOptions {
@@ -96,8 +104,10 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
   const behind = createBehindWatch();
   const numbering = createNumberingWatch(db);
   const schemaVersion = db.prepare("PRAGMA main.schema_version").pluck();
+  const dataVersion = db.prepare("PRAGMA main.data_version").pluck();
   let schema: SourceSchema | null = null;
   let inspectedAt: unknown;
+  let lookedAt: unknown;
 
   function currentSchema(): SourceSchema {
     const version = schemaVersion.get();
@@ -108,7 +118,7 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
   }
 
   function followsOn(schema: SourceSchema, { footing, positions, covered }: ReadRequest): Continuity {
-    const coveredBehind = (covered ?? NOTHING_COVERED).behind;
+    const coveredBehind = (rowid: bigint | null) => firstBehind(covered ?? [], rowid);
     if (!numbering.mayHaveChanged(schema, footing?.numbering ?? null, coveredBehind))
       return checkContinuity(db, schema, positions, footing?.trail);
     // Positions are of timestamps, which rows that were moved may share.
@@ -133,8 +143,8 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
         const hazard = request.context === null && behind.look(db, context.schema, request.cursor);
         if (hazard) onHazard(hazard);
         const limit = Math.min(request.maxRows, MAX_READ_ROWS);
-        const covered = request.covered ?? NOTHING_COVERED;
-        const all = nextUncoveredRange(db, context.schema, request.cursor, limit, covered.behind);
+        const coveredBehind = (rowid: bigint | null) => firstBehind(request.covered ?? [], rowid);
+        const all = nextUncoveredRange(db, context.schema, request.cursor, limit, coveredBehind);
         if (all === null) return { kind: "nothing", revision };
         return withoutOversized(db, context.schema, all, MAX_ROW_BYTES, (counted, omitted) => {
           const closed = request.shipOpenWindows
@@ -144,14 +154,35 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
           const { range, batches } = readRoutes(db, context, closed, { omitted, onHazard });
           const position = positionAt(db, context.schema, range.last);
           const footing = noteFooting(db, context.schema, range.last, numbering);
-          const exhausted = behind.noteRead(context.schema, range);
-          if (exhausted) onHazard(exhausted);
           for (const value of omitted) onHazard({ kind: "omitted", ...value });
-          const isLast = range.last === all.last && all.rows < limit && covered.behind(range.last) === null;
+          const isLast = range.last === all.last && all.rows < limit && coveredBehind(range.last) === null;
           return { kind: "rows", context, range, sourceRows: range.rows, batches, position, footing, isLast };
         });
       }),
+    hasEmergency(cursor) {
+      const version = dataVersion.get();
+      if (version === lookedAt) return false;
+      return inTransaction(db, () => {
+        const { query, schema } = readContext(currentSchema(), readRevision(), null, settings) as ReadContext;
+        const emergency = query.routes.find(({ route }) => route.type === "emergency");
+        const range = emergency ? nextRange(db, schema, cursor, MAX_READ_ROWS) : null;
+        lookedAt = version;
+        if (!emergency || range === null) return false;
+        const { first, last } = range;
+        const found = db.prepare(`SELECT EXISTS (${emergency.sql})`).pluck();
+        return found.get({ ...emergency.parameters, first, last }) === 1n;
+      });
+    },
+    watch({ context, range, sourceRows }) {
+      const exhausted = behind.noteRead(context.schema, { ...range, rows: sourceRows });
+      if (exhausted) onHazard(exhausted);
+    },
   };
+}
+
+/** The first of these ranges, which are in order, that has rows behind a cursor. */
+export function firstBehind(ranges: readonly RowRange[], cursor: bigint | null): RowRange | null {
+  return ranges.find(({ last }) => cursor === null || last > cursor) ?? null;
 }
 
 /** What SQLite says of the source, as an error for the operator. */

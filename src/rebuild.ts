@@ -20,9 +20,9 @@ import type { Sink } from "./sink/sink.ts";
 import { discoverTables } from "./source/discover.ts";
 import { formatFooting } from "./source/footing.ts";
 import { inspectTable } from "./source/inspect.ts";
+import { openSourceDatabase } from "./source-database.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import type { Connection } from "./sqlite/open.ts";
-import { openSourceDatabase } from "./uploader.ts";
 
 /** What was found of a source, and what a rebuild makes of it. */
 export interface RebuildFinding {

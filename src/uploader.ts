@@ -17,14 +17,14 @@ import { createOwnership } from "./ownership.ts";
 import { createSourceReader } from "./read.ts";
 import { followRevisions } from "./revisions.ts";
 import { discoverTables, GIVE_IT_A_ROWID, tablesWithoutRowid } from "./source/discover.ts";
-import { describeHazard } from "./source/hazards.ts";
+import { describeHazard, type SourceHazard } from "./source/hazards.ts";
 import { inspectTable } from "./source/inspect.ts";
 import { estimateRows } from "./source/range.ts";
-import { loadColumnarExtension } from "./sqlite/columnar-extension.ts";
+import { openSourceDatabase } from "./source-database.ts";
 import { noteFile } from "./sqlite/file-identity.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
-import { registerFunctions } from "./sqlite/functions.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
+import type { createExtractionThreads } from "./threads/extraction-threads.ts";
 
 export interface UploaderOptions {
   readonly settings: Settings;
@@ -35,6 +35,8 @@ export interface UploaderOptions {
   readonly random: () => number;
   readonly log: Logger;
   readonly progress: Progress;
+  /** Left out: all is done on this thread, as tests with a clock of their own need it. */
+  readonly createThreads?: typeof createExtractionThreads;
   /** Left out: the operating system's answer. Tests name file systems that they cannot have. */
   readonly readFileSystem?: ReadFileSystem;
   /** Ends the run: what is in hand is finished and committed. */
@@ -68,8 +70,8 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
 /** Runs until it is told to stop, or another database file has been put in the place of the one that is open. */
 async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> {
   const { settings, clock, log } = options;
-  const releases: (() => void)[] = [];
-  const held = <Resource>(resource: Resource, release: (resource: Resource) => void): Resource => {
+  const releases: (() => unknown)[] = [];
+  const held = <Resource>(resource: Resource, release: (resource: Resource) => unknown): Resource => {
     releases.push(() => release(resource));
     return resource;
   };
@@ -105,6 +107,21 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
 
     const sink = held(await createSink(settings.sink), (sink) => sink.close());
     const ownership = createOwnership({ state, sink, clock });
+    const tellHazard = (table: string, hazard: SourceHazard) =>
+      log.error({ node: settings.nodeId, table }, describeHazard(hazard));
+    const threadData = {
+      sqlitePath: settings.sqlitePath,
+      pipelineDbPath: settings.pipelineDbPath,
+      timestampColumn: settings.timestampColumn,
+      queries: settings.queries,
+      lastKnownRevision: lastKnown,
+    };
+    const threads = options.createThreads
+      ? held(
+          options.createThreads(threadData, ({ table, hazard }) => tellHazard(table, hazard)),
+          (threads) => threads.close(),
+        )
+      : undefined;
     const extractors = tables.map(
       (table): ExtractorOptions => ({
         state,
@@ -115,8 +132,9 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
           settings: settings.queries,
           readRevision: () => revisions.read(),
           now: () => clock.now(),
-          onHazard: (hazard) => log.error({ node: settings.nodeId, table }, describeHazard(hazard)),
+          onHazard: (hazard) => tellHazard(table, hazard),
         }),
+        threads,
         node: settings.nodeId,
         table,
         destination,
@@ -144,20 +162,12 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
       ownership,
       sink,
       extractors,
+      threads,
       estimateBacklog,
     });
   } finally {
-    for (const release of releases.reverse()) release();
+    for (const release of releases.reverse()) await release();
   }
-}
-
-/** The sensor's database, for reading: with the functions that queries use, and 64-bit integers kept whole. */
-export function openSourceDatabase(path: string): Connection {
-  const db = openDatabase(path, { mode: "read" });
-  db.defaultSafeIntegers(true);
-  registerFunctions(db);
-  loadColumnarExtension(db);
-  return db;
 }
 
 /** What is allowed, but not as safe as it could be. */

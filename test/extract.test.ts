@@ -8,7 +8,7 @@ import { openSource, readSource, type SourceState } from "../src/outbox/sources.
 import { createStateFolders, openState } from "../src/outbox/state.ts";
 import { DEFAULT_REVISION } from "../src/pipeline/revision.ts";
 import { createSourceReader, type SourceReader } from "../src/read.ts";
-import { openSourceDatabase } from "../src/uploader.ts";
+import { openSourceDatabase } from "../src/source-database.ts";
 import { duckdb } from "./support/lake-reader.ts";
 import { appendReadings, openReadings } from "./support/readings.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
@@ -28,6 +28,7 @@ describe("an extraction", () => {
     const { reader } = options;
     let reads = 0;
     const failing: SourceReader = {
+      ...reader,
       read(request) {
         if (++reads === 2) throw new Error("the cable is out");
         return reader.read(request);
@@ -175,6 +176,7 @@ function run(options: ExtractorOptions): Promise<ExtractOutcome> {
 function changedAfterFirstRead(reader: SourceReader, change: () => void): SourceReader {
   let reads = 0;
   return {
+    ...reader,
     read(request) {
       if (++reads === 2) change();
       return reader.read(request);

@@ -4,7 +4,7 @@ import { hideBin } from "yargs/helpers";
 import { systemClock } from "../core/clock.ts";
 import { describeError, UploaderError } from "../core/errors.ts";
 import { PIPELINE_TYPES } from "../core/types.ts";
-import { uploaderVersion } from "../version.ts";
+import { findPackage } from "../package-root.ts";
 import { withControlDatabase } from "./control-database.ts";
 import { parseDuration } from "./duration.ts";
 import { changeDocument, currentDocument, historyDocument, statsDocument } from "./pipeline-documents.ts";
@@ -117,7 +117,7 @@ const program = yargs(hideBin(process.argv))
     ["$0 set emergency --for 30m --reason 'Pump 3 leaks'", ""],
     ["$0 stats --since 2h --json", ""],
   ])
-  .version(uploaderVersion())
+  .version(findPackage().version)
   .help()
   .wrap(Math.min(110, process.stdout.columns ?? 80))
   .exitProcess(false)

@@ -10,9 +10,10 @@ import { describeError, UploaderError } from "../core/errors.ts";
 import { planRun } from "../dry-run.ts";
 import { createLogger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
+import { findPackage } from "../package-root.ts";
 import { setAsideObjects } from "../set-aside.ts";
+import { createExtractionThreads } from "../threads/extraction-threads.ts";
 import { runUploader } from "../uploader.ts";
-import { uploaderVersion } from "../version.ts";
 import { confirmOnTerminal } from "./confirm.ts";
 import { createListingProgress } from "./listing-progress.ts";
 import { outboxDocument, reportChosen, reportOutbox, reportSetAside } from "./outbox-report.ts";
@@ -91,7 +92,7 @@ const program = yargs(hideBin(process.argv))
     ["$0 --dry-run", "say what would be shipped"],
     ["$0 --sqlite sensor_data.db --directory lake", "ship to a folder instead of S3"],
   ])
-  .version(uploaderVersion())
+  .version(findPackage().version)
   .help()
   .wrap(Math.min(110, process.stdout.columns ?? 80))
   .exitProcess(false)
@@ -130,6 +131,7 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
       sleep: systemSleep,
       random: Math.random,
       log,
+      createThreads: createExtractionThreads,
       progress: isTerminal ? createProgressBar(process.stdout, () => Date.now()) : noProgress,
       signal: signals.signal,
     });

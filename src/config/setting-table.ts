@@ -230,7 +230,8 @@ export const SETTINGS = {
     yaml: "emergency.interval",
     kind: kind.number({ min: 0.1, max: DAY_SECONDS }),
     default: 1,
-    description: "Seconds between cycles while the pipeline type is emergency",
+    description:
+      "Seconds between cycles while the pipeline type is emergency; a row that matches the filter does not wait for it",
   }),
   schema: setting({
     yaml: "schematized.schema",

@@ -162,6 +162,7 @@ class BytesBuilder implements ColumnBuilder {
   readonly #type: "string" | "binary";
   readonly #validity: Validity;
   readonly #offsets: Int32Array;
+  /** Memory of its own, so that it can be handed to another thread. */
   #data: Buffer;
   #length = 0;
 
@@ -169,7 +170,7 @@ class BytesBuilder implements ColumnBuilder {
     this.#type = type;
     this.#validity = new Validity(capacity);
     this.#offsets = new Int32Array(capacity + 1);
-    this.#data = Buffer.allocUnsafe(capacity * INITIAL_BYTES_PER_ROW);
+    this.#data = Buffer.allocUnsafeSlow(capacity * INITIAL_BYTES_PER_ROW);
   }
 
   get bytes(): number {
@@ -207,7 +208,7 @@ class BytesBuilder implements ColumnBuilder {
   #reserve(bytes: number): void {
     const needed = this.#length + bytes;
     if (needed <= this.#data.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#data.length * 2));
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#data.length * 2));
     this.#data.copy(larger, 0, 0, this.#length);
     this.#data = larger;
   }

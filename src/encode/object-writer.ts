@@ -1,26 +1,28 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import {
-  Compression,
-  EnabledStatistics,
   type RecordBatch,
   Table,
   transformParquetStream,
-  WriterPropertiesBuilder,
+  type WriterProperties,
+  writeParquet,
 } from "parquet-wasm";
 import { failpoint } from "../core/failpoints.ts";
-import { arrowSchema, encodeIpc } from "./arrow.ts";
+import type { ConstantColumn } from "../core/types.ts";
 import type { ColumnBatch, ColumnSpec } from "./column-batch.ts";
-import { repeats } from "./repetition.ts";
-
-export type ParquetCompression = "snappy" | "zstd" | "gzip" | "none";
+import { createConstantAppender } from "./constants.ts";
+import { createIpcEncoder } from "./ipc.ts";
+import { chooseEncodings, type ParquetCompression, writerProperties } from "./writer-properties.ts";
 
 export interface ObjectWriterOptions {
   /** Where the file is made; it must not exist. */
   readonly path: string;
   /** How the file is made; tests record what is asked of it. */
   readonly createFile?: CreateFile | undefined;
+  /** Those of the batches, in order. */
   readonly columns: readonly ColumnSpec[];
+  /** Columns behind them that have one value in every row. */
+  readonly constants?: readonly ConstantColumn[];
   readonly compression: ParquetCompression;
   /** Key-value metadata of the Parquet footer: what is known before the first row. */
   readonly footer: Readonly<Record<string, string>>;
@@ -35,6 +37,8 @@ export interface ObjectFile {
 
 /** Makes a file that must not exist. */
 export type CreateFile = (path: string) => Promise<ObjectFile>;
+
+export type OpenObjectWriter = (options: ObjectWriterOptions) => Promise<ObjectWriter>;
 
 const createFile: CreateFile = (path) => open(path, "wx", 0o600);
 
@@ -58,20 +62,12 @@ export interface FinishedObject {
   readonly sha256: string;
 }
 
-/** Row groups end at whichever comes first, so that memory stays flat however long or wide the rows are. */
-const ROW_GROUP_ROWS = 32_768;
-const ROW_GROUP_BYTES = 32 * 1024 * 1024;
-
-const COMPRESSION: Record<ParquetCompression, Compression> = {
-  snappy: Compression.SNAPPY,
-  zstd: Compression.ZSTD,
-  gzip: Compression.GZIP,
-  none: Compression.UNCOMPRESSED,
-};
-
 /** Opens a Parquet file that is written row group by row group. Batches have the columns in order. */
 export async function openObjectWriter(options: ObjectWriterOptions): Promise<ObjectWriter> {
-  const schema = arrowSchema(options.columns);
+  const { compression, footer, constants = [] } = options;
+  const columns = [...options.columns, ...constants];
+  const ipcEncoder = createIpcEncoder(columns);
+  const withConstants = createConstantAppender(constants);
   failpoint("before-open");
   const file = await (options.createFile ?? createFile)(options.path);
   failpoint("after-open");
@@ -81,18 +77,20 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
   let rows = 0;
   let writtenBytes = 0;
   let pendingBytes = 0;
-  /** Encoded bytes for each byte of IPC, from the row groups that are written. */
-  let ratio = 1;
+  /** Encoded bytes for each byte of IPC: from the row groups that are written, and before that from a batch. */
+  let ratio: number | null = null;
   let encodedIpcBytes = 0;
 
   /** The row group that is on its way into the file. */
   let writing: Promise<void> = Promise.resolve();
 
-  /** Runs from the first batch on, whose values decide how the columns are encoded. */
-  let pump: Promise<void> | null = null;
+  /** From the first batch on, whose values decide how the columns are encoded. */
+  let encoder: { readonly pump: Promise<void>; readonly properties: () => WriterProperties } | null = null;
 
-  function startPump(first: ColumnBatch): Promise<void> {
-    const started = copyToFile(readable, writerProperties(options, first), (chunk) => {
+  function startEncoder(first: ColumnBatch) {
+    const encodings = chooseEncodings(columns, first);
+    const properties = () => writerProperties({ compression, footer, encodings });
+    const pump = copyToFile(readable, properties(), (chunk) => {
       hash.update(chunk);
       writtenBytes += chunk.byteLength;
       encodedIpcBytes += pendingBytes;
@@ -102,8 +100,8 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
       return writing;
     });
     // A failure is met by whoever awaits the pump next; until then it is not unhandled.
-    started.catch(() => {});
-    return started;
+    pump.catch(() => {});
+    return { pump, properties };
   }
 
   return {
@@ -111,22 +109,25 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
       return rows;
     },
     get estimatedBytes() {
-      return writtenBytes + pendingBytes * ratio;
+      return writtenBytes + pendingBytes * (ratio ?? 1);
     },
-    async append(batch) {
-      if (batch.rows === 0) return;
-      pump ??= startPump(batch);
-      const ipc = encodeIpc(schema, batch);
+    async append(given) {
+      if (given.rows === 0) return;
+      const batch = withConstants(given);
+      const ipc = ipcEncoder.encode(batch);
+      // A first batch is small beside a full object, whatever it is encoded to.
+      if (encoder !== null) ratio ??= encodedBytes(ipc, encoder.properties()) / ipc.byteLength;
+      encoder ??= startEncoder(batch);
       rows += batch.rows;
       pendingBytes += ipc.byteLength;
       for (const recordBatch of takeRecordBatches(ipc))
-        await Promise.race([batches.write(recordBatch), pump]);
+        await Promise.race([batches.write(recordBatch), encoder.pump]);
       await writing;
     },
     async close() {
-      if (pump === null) throw new Error("an object has at least one row");
+      if (encoder === null) throw new Error("an object has at least one row");
       await batches.close();
-      await pump;
+      await encoder.pump;
       failpoint("before-file-sync");
       await file.sync();
       await file.close();
@@ -135,7 +136,7 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     },
     async abort() {
       await batches.abort().catch(() => {});
-      await pump?.catch(() => {});
+      await encoder?.pump.catch(() => {});
       await file.close();
     },
   };
@@ -151,9 +152,14 @@ function takeRecordBatches(ipc: Uint8Array): RecordBatch[] {
   }
 }
 
+/** What a batch is encoded to as an object of its own, whose dictionaries weigh more than in a larger one. */
+function encodedBytes(ipc: Uint8Array, properties: WriterProperties): number {
+  return writeParquet(Table.fromIPCStream(ipc), properties).byteLength;
+}
+
 async function copyToFile(
   batches: ReadableStream<RecordBatch>,
-  properties: ReturnType<typeof writerProperties>,
+  properties: WriterProperties,
   write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<void> {
   const parquet: ReadableStream<Uint8Array> = await transformParquetStream(batches, properties);
@@ -167,18 +173,4 @@ async function writeAll(file: ObjectFile, chunk: Uint8Array): Promise<void> {
     offset += bytesWritten;
   }
   failpoint("after-write");
-}
-
-function writerProperties({ columns, compression, footer }: ObjectWriterOptions, first: ColumnBatch) {
-  let builder = new WriterPropertiesBuilder()
-    .setCompression(COMPRESSION[compression])
-    .setStatisticsEnabled(EnabledStatistics.Chunk)
-    .setMaxRowGroupSize(ROW_GROUP_ROWS)
-    .setMaxRowGroupBytes(ROW_GROUP_BYTES)
-    .setKeyValueMetadata(new Map(Object.entries(footer)));
-  for (const [index, column] of first.columns.entries()) {
-    const { name } = columns[index] as ColumnSpec;
-    if (!repeats(column, first.rows)) builder = builder.setColumnDictionaryEnabled(name, false);
-  }
-  return builder.build();
 }

@@ -1,24 +1,15 @@
 import type { RowRange } from "../core/types.ts";
 import type { State } from "./state.ts";
 
-/** Rows beyond the cursor that are delivered already, as a rebuild found: they are not read again. */
-export interface CoveredRanges {
-  /** The first range that has rows behind the cursor (null: before the first row); null where there is none. */
-  behind(cursor: bigint | null): RowRange | null;
-}
-
-export const NOTHING_COVERED: CoveredRanges = { behind: () => null };
-
-export function openCoveredRanges(db: State["db"], sourceId: number): CoveredRanges {
-  const statement = db
+/** Rows beyond the cursor that are delivered already, as a rebuild found, in order: they are not read again. */
+export function readCoveredRanges(db: State["db"], sourceId: number): RowRange[] {
+  return db
     .prepare(
       `SELECT first_rowid AS first, last_rowid AS last FROM covered_ranges
-       WHERE source_id = @sourceId AND (@cursor IS NULL OR last_rowid > @cursor) ORDER BY last_rowid LIMIT 1`,
+       WHERE source_id = ? ORDER BY last_rowid`,
     )
-    .safeIntegers();
-  return {
-    behind: (cursor) => (statement.get({ sourceId, cursor }) as RowRange | undefined) ?? null,
-  };
+    .safeIntegers()
+    .all(sourceId) as RowRange[];
 }
 
 /** @param ranges in order, without a row in common */

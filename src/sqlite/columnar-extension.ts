@@ -1,14 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { findPackage } from "../package-root.ts";
 import type { Connection } from "./open.ts";
 
 const FILE_NAMES: Partial<Record<NodeJS.Platform, string>> = {
   darwin: "columnar.dylib",
   win32: "columnar.dll",
 };
-
-/** Where scripts/build-native.js puts the extension, seen from src/sqlite and from dist/src/sqlite. */
-const FOLDERS = ["../../dist/native", "../../native"];
 
 const extended = new WeakSet<Connection>();
 
@@ -29,8 +27,8 @@ export function loadColumnarExtension(db: Connection, onRefused?: (reason: strin
   try {
     if (process.env.UPLOADER_NATIVE === "off") throw new Error("UPLOADER_NATIVE is off");
     const name = FILE_NAMES[process.platform] ?? "columnar.so";
-    const path = FOLDERS.map((folder) => join(import.meta.dirname, folder, name)).find(existsSync);
-    if (path === undefined) throw new Error(`${name} is not built: npm run build needs a C compiler for it`);
+    const path = join(findPackage().folder, "dist/native", name);
+    if (!existsSync(path)) throw new Error(`${name} is not built: npm run build needs a C compiler for it`);
     db.loadExtension(path);
     extended.add(db);
     return true;

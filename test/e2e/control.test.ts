@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { PIPELINE_TYPES, type PipelineType } from "../../src/core/types.ts";
@@ -41,6 +41,28 @@ function countExecutions(database: string): number {
   db.close();
   return count;
 }
+
+describe("while the type is emergency", () => {
+  test("a row that matches the filter is shipped at once, the others when the interval is over", async () => {
+    const { folder, db, start, set, ofType, cycleEnded } = setUp();
+    const config = join(folder, "uploader.yaml");
+    writeFileSync(config, "emergency: { interval: 3600 }\n");
+    await set("emergency");
+    appendReadings(db, 10);
+    const uploader = start("--config", config);
+    await cycleEnded(2);
+
+    appendReadings(db, 5, { anomaly_flag: 0 });
+    appendReadings(db, 1, { anomaly_flag: 1 });
+    await until("the emergency is there", () => ofType("emergency").length === 2);
+    appendReadings(db, 5, { anomaly_flag: 0 });
+    appendReadings(db, 1, { anomaly_flag: 1 });
+    await until("the next one is there", () => ofType("emergency").length === 3);
+
+    uploader.process.kill("SIGTERM");
+    expect(await uploader.finished).toMatchObject({ code: 0 });
+  });
+});
 
 describe("a change of type", () => {
   test("`set emergency` reaches a running uploader within 1.5 seconds, whatever its interval", async () => {

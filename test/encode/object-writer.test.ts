@@ -4,12 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { QueryColumn, SqlValue } from "../../src/core/types.ts";
 import type { ColumnBatch } from "../../src/encode/column-batch.ts";
-import {
-  type ObjectWriterOptions,
-  openObjectWriter,
-  type ParquetCompression,
-} from "../../src/encode/object-writer.ts";
+import { type ObjectWriterOptions, openObjectWriter } from "../../src/encode/object-writer.ts";
 import { readColumns } from "../../src/encode/read-columns.ts";
+import type { ParquetCompression } from "../../src/encode/writer-properties.ts";
 import { duckdb } from "../support/lake-reader.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -96,16 +93,16 @@ describe("an object", () => {
 });
 
 describe("row groups", () => {
-  it("end at 32,768 rows, whatever the batches", async () => {
+  it("end at 262,144 rows, whatever the batches", async () => {
     const { path, writer } = await openWriter();
-    for (let at = 0; at < 80_000; at += 8_000) await writer.append(batch(numbered(8_000, at)));
+    for (let at = 0; at < 600_000; at += 50_000) await writer.append(batch(numbered(50_000, at)));
     await writer.close();
     const groups = await duckdb(
       `SELECT DISTINCT row_group_id AS id, row_group_num_rows AS rows FROM parquet_metadata('${path}') ORDER BY id`,
     );
-    expect(groups.map(({ rows }) => rows)).toEqual([32_768n, 32_768n, 14_464n]);
+    expect(groups.map(({ rows }) => rows)).toEqual([262_144n, 262_144n, 75_712n]);
     expect(await duckdb(`SELECT count(DISTINCT id) AS ids, max(id) AS last FROM '${path}'`)).toEqual([
-      { ids: 80_000n, last: 79_999n },
+      { ids: 600_000n, last: 599_999n },
     ]);
   });
 

@@ -17,7 +17,7 @@ import { DEFAULT_REVISION } from "../../src/pipeline/revision.ts";
 import { setPipelineType } from "../../src/pipeline/set-type.ts";
 import { createSourceReader } from "../../src/read.ts";
 import type { Sink } from "../../src/sink/sink.ts";
-import { openSourceDatabase } from "../../src/uploader.ts";
+import { openSourceDatabase } from "../../src/source-database.ts";
 import { filesBelow } from "../support/lake-place.ts";
 import { appendReadings, openForTest, type ReadingsDatabase } from "../support/readings.ts";
 import { NODE, type Site } from "./campaign.ts";

@@ -52,7 +52,8 @@ nativeSuite("the extension", () => {
     const copy = copyOfPackage();
     const module = join(copy, "src/sqlite/columnar-extension.ts");
     mkdirSync(dirname(module), { recursive: true });
-    cpSync(join(ROOT, "src/sqlite/columnar-extension.ts"), module);
+    for (const file of ["src/sqlite/columnar-extension.ts", "src/package-root.ts", "package.json"])
+      cpSync(join(ROOT, file), join(copy, file));
     const { loadColumnarExtension: load } = await import(pathToFileURL(module).href);
     const refused = vi.fn();
     expect(load(openMemory(), refused)).toBe(false);

@@ -1,0 +1,12 @@
+import { loadColumnarExtension } from "./sqlite/columnar-extension.ts";
+import { registerFunctions } from "./sqlite/functions.ts";
+import { type Connection, openDatabase } from "./sqlite/open.ts";
+
+/** The sensor's database, for reading: with the functions that queries use, and 64-bit integers kept whole. */
+export function openSourceDatabase(path: string): Connection {
+  const db = openDatabase(path, { mode: "read" });
+  db.defaultSafeIntegers(true);
+  registerFunctions(db);
+  loadColumnarExtension(db);
+  return db;
+}

@@ -1,0 +1,44 @@
+import type { ColumnBatch } from "../encode/column-batch.ts";
+import {
+  type FinishedObject,
+  type ObjectWriter,
+  type ObjectWriterOptions,
+  openObjectWriter,
+} from "../encode/object-writer.ts";
+import { answerCalls } from "./answer-calls.ts";
+
+/** What the encoder thread answers. Writers have numbers, which the caller chooses. */
+export type EncoderCalls = {
+  open(argument: { readonly writer: number; readonly options: ObjectWriterOptions }): Promise<void>;
+  append(argument: { readonly writer: number; readonly batch: ColumnBatch }): Promise<WriterProgress>;
+  close(writer: number): Promise<FinishedObject>;
+  abort(writer: number): Promise<void>;
+};
+
+/** How far a writer is. */
+export interface WriterProgress {
+  readonly estimatedBytes: number;
+}
+
+const writers = new Map<number, ObjectWriter>();
+const writerOf = (writer: number) => writers.get(writer) as ObjectWriter;
+
+answerCalls({
+  async open({ writer, options }) {
+    writers.set(writer, await openObjectWriter(options));
+  },
+  async append({ writer, batch }) {
+    await writerOf(writer).append(batch);
+    return { estimatedBytes: writerOf(writer).estimatedBytes };
+  },
+  // One that cannot be closed is given up next.
+  async close(writer) {
+    const finished = await writerOf(writer).close();
+    writers.delete(writer);
+    return finished;
+  },
+  async abort(writer) {
+    await writerOf(writer).abort();
+    writers.delete(writer);
+  },
+} satisfies EncoderCalls);

@@ -1,0 +1,85 @@
+import { workerData } from "node:worker_threads";
+import { pino } from "pino";
+import type { QuerySettings, Revision } from "../core/types.ts";
+import { createSourceReader, type ReadOutcome, type SourceReader } from "../read.ts";
+import { type ReadsStart, readOn } from "../reads.ts";
+import { followRevisions } from "../revisions.ts";
+import type { SourceHazard } from "../source/hazards.ts";
+import { openSourceDatabase } from "../source-database.ts";
+import { openDatabase } from "../sqlite/open.ts";
+import { answerCalls, notice, Transferred } from "./answer-calls.ts";
+import { buffersOf } from "./batch-buffers.ts";
+
+/** What the reader thread is started with. */
+export interface ReaderThreadData {
+  readonly sqlitePath: string;
+  readonly pipelineDbPath: string | null;
+  readonly timestampColumn: string | null;
+  readonly queries: QuerySettings;
+  readonly lastKnownRevision: Revision | null;
+}
+
+/** What the reader thread is asked for. */
+export interface ReadsOfTable {
+  readonly table: string;
+  readonly start: ReadsStart;
+}
+
+/** What the reader thread answers. */
+export type ReaderCalls = {
+  /** Begins the reads of an extraction; those of an earlier one are forgotten. */
+  begin(reads: ReadsOfTable): void;
+  /** The next of them; null behind the last. */
+  next(argument: null): ReadOutcome | null;
+};
+
+/** What the reader thread notices. */
+export interface ReaderNotice {
+  readonly table: string;
+  readonly hazard: SourceHazard;
+}
+
+const { sqlitePath, pipelineDbPath, timestampColumn, queries, lastKnownRevision } =
+  workerData as ReaderThreadData;
+const db = openSourceDatabase(sqlitePath);
+const controlDb = pipelineDbPath === null ? db : openDatabase(pipelineDbPath, { mode: "read" });
+// What is odd about the control tables is said by the main thread, which follows them too.
+const revisions = followRevisions(controlDb, lastKnownRevision, {
+  clock: { now: () => Date.now() },
+  log: pino({ level: "silent" }),
+});
+const readers = new Map<string, SourceReader>();
+let reads: Iterator<ReadOutcome> | null = null;
+
+function readerOf(table: string): SourceReader {
+  let reader = readers.get(table);
+  if (!reader) {
+    reader = createSourceReader({
+      db,
+      table,
+      timestampColumn,
+      settings: queries,
+      readRevision: () => revisions.read(),
+      now: () => Date.now(),
+      onHazard: (hazard) => notice({ table, hazard } satisfies ReaderNotice),
+    });
+    readers.set(table, reader);
+  }
+  return reader;
+}
+
+answerCalls(
+  {
+    begin({ table, start }: ReadsOfTable) {
+      reads = readOn(readerOf(table), start);
+    },
+    next() {
+      const outcome = reads?.next().value ?? null;
+      return outcome?.kind === "rows" ? new Transferred(outcome, buffersOf(outcome.batches)) : outcome;
+    },
+  } satisfies Record<keyof ReaderCalls, unknown>,
+  () => {
+    db.close();
+    if (controlDb !== db) controlDb.close();
+  },
+);
