@@ -16,6 +16,7 @@ import { createExtractionThreads } from "../threads/extraction-threads.ts";
 import { runUploader } from "../uploader.ts";
 import { confirmOnTerminal } from "./confirm.ts";
 import { createListingProgress } from "./listing-progress.ts";
+import { lowerPriority } from "./low-priority.ts";
 import { outboxDocument, reportChosen, reportOutbox, reportSetAside } from "./outbox-report.ts";
 import { reportPlan } from "./plan-report.ts";
 import { reportFindings, reportRebuilt } from "./rebuild-report.ts";
@@ -121,6 +122,7 @@ function readSettings(argv: Readonly<Record<string, unknown>>): Settings {
 async function ship(settings: Settings, acceptNewDestination: boolean): Promise<void> {
   const isTerminal = process.stdout.isTTY === true;
   const log = createLogger(settings.logLevel, { isTerminal });
+  lowerPriority(log);
   if (settings.dryRun) return print(reportPlan(await planRun(settings, systemClock, log)));
   const signals = stopOnSignals(log);
   try {
