@@ -19,30 +19,33 @@ export interface SoakWriterReport {
   readonly deleted: number;
   readonly busy: number;
   readonly largestWalBytes: number;
-  /** Milliseconds from BEGIN IMMEDIATE to the end of COMMIT, of each transaction that appends rows. */
-  readonly insertMs: readonly number[];
-  /** The same of those that delete old rows; they are left out where there was nothing to delete. */
-  readonly deleteMs: readonly number[];
+  /** Of each transaction that appends rows. */
+  readonly inserts: readonly Commit[];
+  /** Of those that delete old rows; they are left out where there was nothing to delete. */
+  readonly deletes: readonly Commit[];
 }
+
+/** When it began, since the epoch, and how long it took from BEGIN IMMEDIATE to the end of COMMIT: milliseconds. */
+export type Commit = readonly [at: number, took: number];
 
 const db = new Database(path, { timeout: 5_000 });
 db.pragma("journal_mode = WAL");
 const marks = READING_COLUMNS.map((column) => `@${column}`);
 const insert = db.prepare(`INSERT INTO readings (${READING_COLUMNS}) VALUES (${marks})`);
 const prune = db.prepare("DELETE FROM readings WHERE id <= ?");
-const insertMs: number[] = [];
-const deleteMs: number[] = [];
+const inserts: Commit[] = [];
+const deletes: Commit[] = [];
 const report = { rows: 0, deleted: 0, busy: 0, largestWalBytes: 0 };
 let isStopping = false;
 process.on("SIGTERM", () => {
   isStopping = true;
 });
 
-function commit(times: number[], work: () => void): void {
+function commit(commits: Commit[], work: () => void): void {
   const began = performance.now();
   try {
     db.transaction(work).immediate();
-    times.push(performance.now() - began);
+    commits.push([performance.timeOrigin + began, performance.now() - began]);
   } catch (error) {
     if (!(error instanceof Database.SqliteError) || !error.code.startsWith("SQLITE_BUSY")) throw error;
     report.busy++;
@@ -50,7 +53,7 @@ function commit(times: number[], work: () => void): void {
 }
 
 function append(count: number): void {
-  commit(insertMs, () => {
+  commit(inserts, () => {
     for (let number = report.rows + 1; number <= report.rows + count; number++) insert.run(reading(number));
   });
   report.rows = Number(
@@ -68,7 +71,7 @@ while (!isStopping) {
     prunedAt = now;
     const old = Math.floor(((now - began) / 1000 - Number(keep)) * ROWS_PER_SECOND);
     if (old > 0)
-      commit(deleteMs, () => {
+      commit(deletes, () => {
         report.deleted += prune.run(old).changes;
       });
   }
@@ -77,4 +80,4 @@ while (!isStopping) {
   await new Promise((resolve) => setTimeout(resolve, TICK_MS));
 }
 db.close();
-process.stdout.write(JSON.stringify({ ...report, insertMs, deleteMs } satisfies SoakWriterReport));
+process.stdout.write(JSON.stringify({ ...report, inserts, deletes } satisfies SoakWriterReport));

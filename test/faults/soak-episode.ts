@@ -1,0 +1,195 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished } from "vitest";
+import { PIPELINE_TYPES } from "../../src/core/types.ts";
+import { type Findings, rowsOf } from "../support/invariants.ts";
+import { appendReadings, createReadings, openForTest } from "../support/readings.ts";
+import { type Interference, startS3Proxy } from "../support/s3-proxy.ts";
+import { type S3Server, startVersitygw } from "../support/s3-servers.ts";
+import { openSite, type Site } from "./campaign.ts";
+import type { Commit, SoakWriterReport } from "./soak-writer.ts";
+
+const ROWS_PER_SECOND = 5_000;
+
+/** Longer than the uploader is ever behind, or rows would be lost that nobody promised to ship. */
+export const KEEP_SECONDS = 30;
+
+const FAULTY_SHARE = 0.15;
+
+/** Once a request is struck by one of these, another try has to bring it through. */
+const FAULTS: readonly Interference[] = [
+  { answer: { status: 500, code: "InternalError" } },
+  { answer: { status: 503, code: "SlowDown" } },
+  { answer: { status: 429, code: "TooManyRequests" } },
+  { cut: "before" },
+  { cut: "in-body" },
+  { cut: "after" },
+  { cut: "in-answer" },
+  { bytesPerSecond: 50_000 },
+];
+
+/** An S3 server that is reached by a proxy, which strikes some of the requests. */
+export interface FaultyServer {
+  readonly server: S3Server;
+  /** Requests struck so far. */
+  readonly faults: number;
+  /** Whether requests are struck from now on. */
+  strike(isOn: boolean): void;
+  stop(): Promise<void>;
+}
+
+export async function startFaultyServer(random: () => number): Promise<FaultyServer> {
+  const server = await startVersitygw();
+  let isFaulty = false;
+  let faults = 0;
+  const proxy = await startS3Proxy(server.endpoint, () => {
+    if (!isFaulty || random() >= FAULTY_SHARE) return undefined;
+    faults++;
+    return FAULTS[Math.floor(random() * FAULTS.length)];
+  });
+  return {
+    server: { ...server, environment: { ...server.environment, AWS_ENDPOINT_URL_S3: proxy.endpoint } },
+    get faults() {
+      return faults;
+    },
+    strike: (isOn) => {
+      isFaulty = isOn;
+    },
+    async stop() {
+      await proxy.stop();
+      await server.stop();
+    },
+  };
+}
+
+/** A part of an episode, with an uploader beside the writer or without one. */
+export interface Phase {
+  readonly hasUploader: boolean;
+  readonly seconds: number;
+}
+
+/** With the writer's commits that began in it. */
+export interface PastPhase extends Phase {
+  readonly inserts: readonly Commit[];
+  readonly deletes: readonly Commit[];
+}
+
+export interface EpisodeReport {
+  readonly writer: SoakWriterReport;
+  readonly phases: readonly PastPhase[];
+  readonly findings: Findings;
+  readonly kills: number;
+  /** Of the pipeline type. */
+  readonly changes: number;
+  /** Of the uploader. */
+  readonly peakBytes: number;
+}
+
+/**
+ * Everything at once: a writer that deletes what is old, an uploader that is killed after 2 to 10 seconds again and
+ * again, requests that fail, a pipeline type that changes; then the checker looks at every row. It has all of them in
+ * memory, which bounds the length of an episode. A phase without an uploader must be shorter than KEEP_SECONDS.
+ */
+export async function runEpisode(
+  remote: FaultyServer,
+  phases: readonly Phase[],
+  random: () => number,
+): Promise<EpisodeReport> {
+  const site = await openSite({ server: remote.server });
+  const writer = startSoakWriter(site.database);
+  const tally = { kills: 0, changes: 0, peakBytes: 0 };
+  const ends: number[] = [];
+  const began = Date.now();
+  remote.strike(true);
+  for (const { hasUploader, seconds } of phases) {
+    const end = Date.now() + seconds * 1000;
+    while (hasUploader && Date.now() < end) await killOnce(site, end, random, tally);
+    await pause(end - Date.now());
+    ends.push(Date.now());
+  }
+  remote.strike(false);
+  const report = await writer.stop();
+
+  // Rows follow from their numbers, so what was written can be written again.
+  const log = openForTest(":memory:");
+  createReadings(log);
+  appendReadings(log, report.rows);
+  const rows = rowsOf(log, "readings");
+  const findings = await site.check([{ name: "readings", incarnations: [{ sinceGeneration: 1, rows }] }]);
+  expect(findings.rows).toBe(report.rows);
+  const within = (commits: readonly Commit[], index: number) =>
+    commits.filter(([at]) => at >= (ends[index - 1] ?? began) && at < (ends[index] as number));
+  return {
+    writer: report,
+    phases: phases.map((phase, index) => ({
+      ...phase,
+      inserts: within(report.inserts, index),
+      deletes: within(report.deletes, index),
+    })),
+    findings,
+    ...tally,
+  };
+}
+
+/** Starts the uploader and kills it a few seconds later, at `end` at the latest; changes the type meanwhile. */
+async function killOnce(
+  site: Site,
+  end: number,
+  random: () => number,
+  tally: { kills: number; changes: number; peakBytes: number },
+): Promise<void> {
+  const uploader = site.start(["--interval", "0.5"]);
+  const killAt = Math.min(end, Date.now() + 2_000 + random() * 8_000);
+  let typeAt = Date.now() + random() * 3_000;
+  while (Date.now() < killAt && uploader.process.exitCode === null) {
+    await pause(Math.min(typeAt, killAt) - Date.now());
+    if (Date.now() < typeAt) continue;
+    site.setType(PIPELINE_TYPES[Math.floor(random() * PIPELINE_TYPES.length)] ?? "raw");
+    tally.changes++;
+    typeAt = Date.now() + 1_000 + random() * 4_000;
+  }
+  expect(uploader.process.exitCode, uploader.output()).toBeNull();
+  tally.peakBytes = Math.max(tally.peakBytes, peakBytes(uploader.process.pid as number));
+  uploader.process.kill("SIGKILL");
+  await uploader.finished;
+  tally.kills++;
+  await site.observer.look();
+}
+
+function startSoakWriter(database: string) {
+  const program = join(import.meta.dirname, "soak-writer.ts");
+  const args = ["--import", import.meta.resolve("tsx"), program, database];
+  const child = spawn(process.execPath, [...args, String(ROWS_PER_SECOND), String(KEEP_SECONDS)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const closed = once(child, "close");
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  return {
+    async stop(): Promise<SoakWriterReport> {
+      child.kill("SIGTERM");
+      const [code] = await closed;
+      if (code !== 0) throw new Error(`the writer ended with ${code}`);
+      return JSON.parse(output);
+    },
+  };
+}
+
+/** The most memory a process has had so far; 0 where it is gone, or the system does not say. */
+function peakBytes(pid: number): number {
+  try {
+    const [, kilobytes = "0"] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+    return Number(kilobytes) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
