@@ -49,8 +49,10 @@ export function writerCost(pairs: readonly Pair[], random: () => number): Writer
   };
 }
 
+/** As `percentile` has it; typed arrays are sorted ten times as fast, and there are many draws. */
 function p99(windows: readonly (readonly number[])[]): number {
-  return percentile(windows.flat(), 0.99);
+  const sorted = Float64Array.from(windows.flat()).sort();
+  return sorted[Math.ceil(0.99 * sorted.length) - 1] ?? Number.NaN;
 }
 
 function nineOfTen(draw: () => number): Interval {

@@ -13,8 +13,8 @@ import type { Commit, SoakWriterReport } from "./soak-writer.ts";
 
 const ROWS_PER_SECOND = 5_000;
 
-/** Longer than the uploader is ever behind, or rows would be lost that nobody promised to ship. */
-export const KEEP_SECONDS = 30;
+/** For how long the writer keeps its rows. */
+const KEEP_SECONDS = 60;
 
 const FAULTY_SHARE = 0.15;
 
@@ -90,15 +90,21 @@ export interface EpisodeReport {
 /**
  * Everything at once: a writer that deletes what is old, an uploader that is killed after 2 to 10 seconds again and
  * again, requests that fail, a pipeline type that changes; then the checker looks at every row. It has all of them in
- * memory, which bounds the length of an episode. A phase without an uploader must be shorter than KEEP_SECONDS.
+ * memory, which bounds the length of an episode.
+ *
+ * @param keepSeconds for how long the writer keeps its rows, which it has from the start; at least twice as long as the
+ *   uploader is away, or rows would be gone that nobody promised to ship
  */
 export async function runEpisode(
   remote: FaultyServer,
   phases: readonly Phase[],
   random: () => number,
+  keepSeconds = KEEP_SECONDS,
 ): Promise<EpisodeReport> {
+  if (2 * longestAway(phases) > keepSeconds)
+    throw new Error(`${keepSeconds} s is too short for these phases`);
   const site = await openSite({ server: remote.server });
-  const writer = startSoakWriter(site.database);
+  const writer = startSoakWriter(site.database, keepSeconds);
   const tally = { kills: 0, changes: 0, peakBytes: 0 };
   const ends: number[] = [];
   const began = Date.now();
@@ -133,6 +139,15 @@ export async function runEpisode(
   };
 }
 
+function longestAway(phases: readonly Phase[]): number {
+  let away = 0;
+  const lengths = phases.map(({ hasUploader, seconds }) => {
+    away = hasUploader ? 0 : away + seconds;
+    return away;
+  });
+  return Math.max(0, ...lengths);
+}
+
 /** Starts the uploader and kills it a few seconds later, at `end` at the latest; changes the type meanwhile. */
 async function killOnce(
   site: Site,
@@ -158,10 +173,10 @@ async function killOnce(
   await site.observer.look();
 }
 
-function startSoakWriter(database: string) {
+function startSoakWriter(database: string, keepSeconds: number) {
   const program = join(import.meta.dirname, "soak-writer.ts");
   const args = ["--import", import.meta.resolve("tsx"), program, database];
-  const child = spawn(process.execPath, [...args, String(ROWS_PER_SECOND), String(KEEP_SECONDS)], {
+  const child = spawn(process.execPath, [...args, String(ROWS_PER_SECOND), String(keepSeconds)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));

@@ -4,7 +4,8 @@ import { READING_COLUMNS, reading } from "../support/readings.ts";
 
 /**
  * A program that stands for a busy sensor: appends `reading(1)`, `reading(2)`, … at a steady rate until SIGTERM,
- * deletes what is older than `keepSeconds`, and says on standard output, as JSON, how long its commits took.
+ * deletes what is older than `keepSeconds`, and says on standard output, as JSON, how long its commits took. It begins
+ * as if it had run for `keepSeconds`, so that there is something to delete from the start.
  *
  * Arguments: the database, rows a second, keepSeconds.
  */
@@ -61,8 +62,8 @@ function append(count: number): void {
   );
 }
 
-const began = performance.now();
-let prunedAt = began;
+const began = performance.now() - Number(keep) * 1000;
+let prunedAt = performance.now();
 while (!isStopping) {
   const now = performance.now();
   const due = Math.floor(((now - began) * ROWS_PER_SECOND) / 1000) - report.rows;

@@ -6,7 +6,6 @@ import { SEED } from "./campaign.ts";
 import { type Interval, type Pair, writerCost } from "./soak-cost.ts";
 import {
   type FaultyServer,
-  KEEP_SECONDS,
   type PastPhase,
   type Phase,
   runEpisode,
@@ -23,14 +22,16 @@ import {
  * elsewhere, take their CPU time from the same cores. What is measured is therefore the most that it costs.
  */
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 1);
-const LONGEST_EPISODE_MINUTES = 2.5;
-/** Several checkpoints, and well below KEEP_SECONDS. */
+const LONGEST_EPISODE_MINUTES = 2;
+/** Several checkpoints; two windows in a row may be without an uploader, which is behind by as much. */
 const WINDOW_SECONDS = 15;
+/** Until the writer has its rows, and the uploader has caught up. */
+const WARM_UP_SECONDS = 15;
 /** What the uploader may cost the writer at the p99 of its inserts. */
 const RATIO_ALLOWED = 1.1;
 
 const random = createRandom(SEED);
-const total = { rows: 0, objects: 0, kills: 0, changes: 0, deleted: 0, busy: 0, violations: 0 };
+const total = { rows: 0, objects: 0, kills: 0, changes: 0, deleted: 0, busy: 0, sound: 0 };
 const peaks: number[] = [];
 const wals: number[] = [];
 const inserts: Pair[] = [];
@@ -52,7 +53,7 @@ afterAll(async () => {
       ["faults of the network", formatCount(remote?.faults ?? 0)],
       ["kills", formatCount(total.kills)],
       ["changes of the pipeline type", formatCount(total.changes)],
-      ["violations", formatCount(total.violations)],
+      ["episodes without a violation", `${total.sound} of ${episodes}`],
       ["peak memory of the uploader", formatBytes(Math.max(0, ...peaks))],
       ["largest write-ahead log", formatBytes(Math.max(0, ...wals))],
       ["commits that met SQLITE_BUSY", formatCount(total.busy)],
@@ -63,7 +64,10 @@ afterAll(async () => {
 });
 
 const episodes = Math.ceil(MINUTES / LONGEST_EPISODE_MINUTES);
-const pairsEach = Math.max(1, Math.floor(((MINUTES / episodes) * 60 - KEEP_SECONDS) / (2 * WINDOW_SECONDS)));
+const pairsEach = Math.max(
+  1,
+  Math.floor(((MINUTES / episodes) * 60 - WARM_UP_SECONDS) / (2 * WINDOW_SECONDS)),
+);
 test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
   `episode %i of ${episodes}`,
   async () => {
@@ -71,8 +75,7 @@ test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
       const isLoadedFirst = random() < 0.5;
       return [isLoadedFirst, !isLoadedFirst].map((hasUploader) => ({ hasUploader, seconds: WINDOW_SECONDS }));
     });
-    // Until there is something to delete, which both kinds of windows should have.
-    const warmUp = { hasUploader: true, seconds: KEEP_SECONDS };
+    const warmUp = { hasUploader: true, seconds: WARM_UP_SECONDS };
     const { writer, phases, findings, kills, changes, peakBytes } = await runEpisode(
       remote,
       [warmUp, ...windows.flat()],
@@ -89,7 +92,7 @@ test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
     total.busy += writer.busy;
     total.kills += kills;
     total.changes += changes;
-    total.violations += findings.violations.length;
+    total.sound++;
     total.objects += findings.objects;
     total.rows += findings.rows;
   },
