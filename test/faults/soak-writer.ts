@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { READING_COLUMNS, reading } from "../support/readings.ts";
 
@@ -26,8 +26,11 @@ export interface SoakWriterReport {
   readonly deletes: readonly Commit[];
 }
 
-/** When it began, since the epoch, and how long it took from BEGIN IMMEDIATE to the end of COMMIT: milliseconds. */
-export type Commit = readonly [at: number, took: number];
+/**
+ * When it began, since the epoch, how long it took from BEGIN IMMEDIATE to the end of COMMIT, and for how much of that
+ * it was ready to run and had no CPU (0 where the system does not say): milliseconds.
+ */
+export type Commit = readonly [at: number, took: number, waited: number];
 
 const db = new Database(path, { timeout: 5_000 });
 db.pragma("journal_mode = WAL");
@@ -42,11 +45,22 @@ process.on("SIGTERM", () => {
   isStopping = true;
 });
 
+/** For how long this thread has been ready to run and had no CPU. */
+function waitedMs(): number {
+  try {
+    return Number(readFileSync("/proc/thread-self/schedstat", "latin1").split(" ")[1]) / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
 function commit(commits: Commit[], work: () => void): void {
+  const waitedBefore = waitedMs();
   const began = performance.now();
   try {
     db.transaction(work).immediate();
-    commits.push([performance.timeOrigin + began, performance.now() - began]);
+    const took = performance.now() - began;
+    commits.push([performance.timeOrigin + began, took, waitedMs() - waitedBefore]);
   } catch (error) {
     if (!(error instanceof Database.SqliteError) || !error.code.startsWith("SQLITE_BUSY")) throw error;
     report.busy++;

@@ -35,6 +35,8 @@ const total = { rows: 0, objects: 0, kills: 0, changes: 0, deleted: 0, busy: 0, 
 const peaks: number[] = [];
 const wals: number[] = [];
 const inserts: Pair[] = [];
+/** Of the inserts, what they took but for the wait for a CPU: locks, checkpoints, the disk, their own work. */
+const unhindered: Pair[] = [];
 const deletes: Pair[] = [];
 let remote: FaultyServer;
 
@@ -83,8 +85,9 @@ test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
     );
     for (let index = 1; index < phases.length; index += 2) {
       const both = phases.slice(index, index + 2);
-      inserts.push(pairOf(both, "inserts"));
-      deletes.push(pairOf(both, "deletes"));
+      inserts.push(pairOf(both, (window) => window.inserts.map(([, took]) => took)));
+      unhindered.push(pairOf(both, (window) => window.inserts.map(([, took, waited]) => took - waited)));
+      deletes.push(pairOf(both, (window) => window.deletes.map(([, took]) => took)));
     }
     peaks.push(peakBytes);
     wals.push(writer.largestWalBytes);
@@ -100,27 +103,29 @@ test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
 
 test(`the uploader costs the writer at most ${Math.round((RATIO_ALLOWED - 1) * 100)} % at the p99 of its inserts`, () => {
   expect(inserts.length).toBe(episodes * pairsEach);
-  expect(writerCost(inserts, random).ratio).toBeLessThanOrEqual(RATIO_ALLOWED);
+  const { ratio, noise } = writerCost(inserts, random);
+  const hint = `the writer alone differs from itself by ${between(noise)}: where that is far, ask a quieter machine, or for longer`;
+  expect(ratio, hint).toBeLessThanOrEqual(RATIO_ALLOWED);
 });
 
-function pairOf(windows: readonly PastPhase[], kind: "inserts" | "deletes"): Pair {
-  const took = (hasUploader: boolean) =>
-    windows
-      .filter((window) => window.hasUploader === hasUploader)
-      .flatMap((window) => window[kind].map(([, ms]) => ms));
-  return { alone: took(false), loaded: took(true) };
+function pairOf(windows: readonly PastPhase[], times: (window: PastPhase) => readonly number[]): Pair {
+  const of = (hasUploader: boolean) =>
+    windows.filter((window) => window.hasUploader === hasUploader).flatMap(times);
+  return { alone: of(false), loaded: of(true) };
 }
 
 function costFields(): [string, string][] {
   if (inserts.length === 0) return [];
   const { aloneMs, loadedMs, ratio, spread, noise } = writerCost(inserts, random);
-  const deleteMs = (kind: keyof Pair) =>
+  const p99 = (pairs: readonly Pair[], kind: keyof Pair) =>
     inMs(
       percentile(
-        deletes.flatMap((pair) => pair[kind]),
+        pairs.flatMap((pair) => pair[kind]),
         0.99,
       ),
     );
+  const both = (pairs: readonly Pair[]) =>
+    `${p99(pairs, "loaded")} with the uploader, ${p99(pairs, "alone")} without it`;
   return [
     ["p99 of an insert without the uploader", inMs(aloneMs)],
     ["p99 of an insert with the uploader", inMs(loadedMs)],
@@ -129,8 +134,8 @@ function costFields(): [string, string][] {
       `${ratio.toFixed(2)}, at most ${RATIO_ALLOWED}; nine of ten draws ${between(spread)}`,
     ],
     ["the writer alone against itself", `nine of ten draws ${between(noise)}`],
-    ["p99 of a delete without the uploader", deleteMs("alone")],
-    ["p99 of a delete with the uploader", deleteMs("loaded")],
+    ["p99 of an insert, less its wait for a CPU", both(unhindered)],
+    ["p99 of a delete", both(deletes)],
   ];
 }
 

@@ -1,0 +1,22 @@
+import { test } from "vitest";
+import { suiteFor } from "../support/s3-servers.ts";
+import { createRandom } from "../support/seeded-random.ts";
+import { SEED, tallyScenario } from "./campaign.ts";
+import { runEpisode, startFaultyServer } from "./soak-episode.ts";
+
+/** What `npm run soak` does for as long as it is told to, without a look at the writer's times. */
+suiteFor("versitygw", "a short soak", () => {
+  const tally = tallyScenario(`7 load: soak (seed ${SEED})`);
+
+  test(`everything at once for twenty seconds: TEST_SEED=${SEED}`, async () => {
+    const random = createRandom(SEED);
+    const remote = await startFaultyServer(random);
+    const phases = [
+      { hasUploader: true, seconds: 12 },
+      { hasUploader: false, seconds: 2 },
+      { hasUploader: true, seconds: 6 },
+    ];
+    const { findings } = await runEpisode(remote, phases, random, 10).finally(remote.stop);
+    tally.add(findings);
+  }, 300_000);
+});
