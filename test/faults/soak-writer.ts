@@ -13,6 +13,7 @@ const [path = "", rate = "1", keep = "30"] = process.argv.slice(2);
 const ROWS_PER_SECOND = Number(rate);
 const TICK_MS = 25;
 const RETENTION_EVERY_MS = 1_000;
+const BEFORE_RETENTION_MS = 10_000;
 
 /** What the writer has met. */
 export interface SoakWriterReport {
@@ -77,7 +78,8 @@ function append(count: number): void {
 }
 
 const began = performance.now() - Number(keep) * 1000;
-let prunedAt = performance.now();
+/** Later at first, until the uploader has begun with the rows that are there from the start. */
+let prunedAt = performance.now() + BEFORE_RETENTION_MS;
 while (!isStopping) {
   const now = performance.now();
   const due = Math.floor(((now - began) * ROWS_PER_SECOND) / 1000) - report.rows;
