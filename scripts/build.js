@@ -1,7 +1,7 @@
 // Bundles the programs and threads into dist/, so that a start loads a few files instead of some hundred; what is
 // imported when it is needed stays in files of its own. Types are looked at by `npm run typecheck`.
-import { chmodSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join, relative } from "node:path";
 import { build } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -14,9 +14,7 @@ const PROGRAMS = Object.values(bin).map((path) => path.replace(/^dist\/(.*)\.js$
 /** Packages that load files of their own: a native module, WebAssembly, a stream in a thread. */
 const EXTERNAL = ["better-sqlite3", "parquet-wasm", "pino-pretty"];
 
-for (const folder of ["src", "sample-sensor", "chunks"])
-  rmSync(join(ROOT, "dist", folder), { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   absWorkingDir: ROOT,
   entryPoints: [...PROGRAMS, ...THREADS],
   outdir: "dist",
@@ -38,6 +36,16 @@ await build({
   minifyWhitespace: true,
   legalComments: "linked",
   logLevel: "warning",
+  metafile: true,
 });
+// What an earlier build left goes now and not before, since programs may be running from here.
+const built = new Set(Object.keys(metafile.outputs));
+for (const folder of ["dist/src", "dist/sample-sensor", "dist/chunks"].filter((path) =>
+  existsSync(join(ROOT, path)),
+))
+  for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile() && !built.has(relative(ROOT, path))) rmSync(path);
+  }
 // esbuild writes no execute bit, which the programs need when they are run by path.
 for (const path of Object.values(bin)) chmodSync(join(ROOT, path), 0o755);
