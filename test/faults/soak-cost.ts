@@ -25,9 +25,9 @@ const DRAWS = 200;
 
 /**
  * Compares the percentiles of all commits of a kind, rather than the median of the ratios of the pairs: a window has
- * some 600 commits, so that its p99 is decided by six of them, by whether one checkpoint more or less fell on an insert;
- * and what is promised is the p99 of all commits. That the windows alternate makes other work of the machine meet both
- * kinds; that the draws take whole pairs keeps together what met them together.
+ * some 150 commits, so that its p99 is decided by two of them, and what is promised is the p99 of all. That the windows
+ * alternate makes other work of the machine meet both kinds; that the draws take whole pairs keeps together what met
+ * it together.
  */
 export function writerCost(pairs: readonly Pair[], random: () => number): WriterCost {
   const aloneMs = p99(pairs.map(({ alone }) => alone));
