@@ -101,7 +101,7 @@ test("of two uploaders that start together on one state folder one works, and th
     expect(await winner?.finished).toMatchObject({ code: 0, stderr: "" });
     tally.add(await site.check());
   }
-});
+}, 600_000);
 
 suiteFor("versitygw", "one node id, two state folders", (server) => {
   test("one after the other: the second ships nothing and says why", async () => {
@@ -133,7 +133,7 @@ suiteFor("versitygw", "one node id, two state folders", (server) => {
       }
       tally.add(await site.check());
     }
-  });
+  }, 600_000);
 
   test("one whose upload takes more than a minute, while another takes its source over: its object never appears", async () => {
     const site = await openNetworkSite(server());
