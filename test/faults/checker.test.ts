@@ -1,4 +1,12 @@
-import { appendFileSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
@@ -27,6 +35,7 @@ const BREAKS: readonly (readonly [string, string, (site: Site) => void])[] = [
   ["I3", "an object that nobody delivered", (site) => copyAs(site, 1, { generation: 2 })],
   ["I3", "a checksum that is another", (site) => listAs(site, 1, "0".repeat(64))],
   ["I4", "an object that was written again", (site) => appendFileSync(objectOf(site, 1).path, "more")],
+  ["I4", "an object that was written again with the same bytes", (site) => writeAgain(objectOf(site, 1))],
   ["I5", "a cursor that went back", ({ stateDir }) => inState(stateDir, "UPDATE sources SET cursor = 100")],
   ["I7", "a temporary file", ({ folder }) => writeFileSync(join(folder, "lake", "x.tmp"), "")],
   ["I7", "a file in the state folder", ({ stateDir }) => writeFileSync(join(stateDir, "state.tmp"), "")],
@@ -201,6 +210,23 @@ test("rows that may come twice have to, and to be told apart", async () => {
   );
 });
 
+test("I4 is violated by a state that lists a key again with another checksum, and the checker says so", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 10);
+  // A file stands in the lake's place, so that the object waits.
+  const lake = join(site.folder, "lake");
+  writeFileSync(lake, "");
+  expect(await site.ship()).toMatchObject({ code: 1 });
+  await site.observer.look();
+  expect(site.observer.listed.size).toBe(1);
+  rmSync(lake);
+  inState(site.stateDir, `UPDATE objects SET sha256 = '${"0".repeat(64)}'`);
+  const { violations } = await checkAsItIs(site);
+  expect(violations).toContainEqual(
+    expect.stringMatching(/^I4: .* was listed as .* and is as 0{64} with 10 rows/),
+  );
+});
+
 test("I9 is violated by a further run that ships, and the checker says so", async () => {
   const site = await openSite();
   appendReadings(site.db, 10);
@@ -235,6 +261,12 @@ function copyAs(site: Site, sequence: number, changed: Partial<LakeObject["name"
   const copy = join(site.folder, "lake", bucket, formatObjectKey({ ...name, ...changed }));
   mkdirSync(dirname(copy), { recursive: true });
   copyFileSync(path, copy);
+}
+
+function writeAgain({ path }: LakeObject): void {
+  const bytes = readFileSync(path);
+  rmSync(path);
+  writeFileSync(path, bytes);
 }
 
 /** As if the state had listed the object with another checksum. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { HeadObjectCommand } from "@aws-sdk/client-s3";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
@@ -10,7 +10,7 @@ import type { S3Server } from "./s3-servers.ts";
 /** Where the objects of one test end up, as the checker looks at it. */
 export interface LakePlace {
   objects(): LakeObject[];
-  /** Bucket and key of every object, with what changes when its contents do. */
+  /** Bucket and key of every object, with what changes when it is written again, be it with the same bytes. */
   versions(): Promise<Map<string, string>>;
   /** Paths of what lies in the lake beside the objects: markers. */
   markers(): string[];
@@ -24,7 +24,7 @@ export interface LakePlace {
 export function directoryPlace(folder: string): LakePlace {
   return {
     objects: () => listObjects(folder),
-    versions: async () => new Map(listObjects(folder).map((object) => [nameOf(object), sha256Of(object)])),
+    versions: async () => new Map(listObjects(folder).map((object) => [nameOf(object), versionOf(object)])),
     markers: () =>
       filesBelow(folder)
         .filter((path) => !path.endsWith(".parquet"))
@@ -40,7 +40,7 @@ export function s3Place(server: S3Server, lake: S3Lake): LakePlace {
     objects: () => lake.objects(),
     async versions() {
       const versions = [...(await lake.versions())].filter(([name]) => name.endsWith(".parquet"));
-      const contents = new Map(lake.objects().map((object) => [nameOf(object), sha256Of(object)]));
+      const contents = new Map(lake.objects().map((object) => [nameOf(object), versionOf(object)]));
       return new Map(versions.map(([name, version]) => [name, `${version} ${contents.get(name)}`]));
     },
     markers: () =>
@@ -58,6 +58,12 @@ export function s3Place(server: S3Server, lake: S3Lake): LakePlace {
 
 export function nameOf({ bucket, key }: Pick<LakeObject, "bucket" | "key">): string {
   return `${bucket}/${key}`;
+}
+
+/** Its contents, and the file that holds them: whoever writes an object again makes a new one, or changes its time. */
+function versionOf(object: LakeObject): string {
+  const { ino, mtimeNs } = statSync(object.path, { bigint: true });
+  return `${sha256Of(object)} ${ino} ${mtimeNs}`;
 }
 
 export function sha256Of({ path }: Pick<LakeObject, "path">): string {

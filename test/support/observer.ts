@@ -10,12 +10,16 @@ export interface ListedObject {
   readonly bytes: number;
 }
 
-/** Looks at the lake and the state now and then, and remembers what must never change. */
+/**
+ * Looks at the lake and the state now and then, and remembers what must never change. An object that was written
+ * again between two looks is another version even if its bytes are the same. One that was written again before the
+ * first look at it is seen where it is not what the state lists (I3): neither place keeps versions.
+ */
 export interface Observer {
   look(): Promise<void>;
-  /** By bucket and key: all that the state has ever been seen to list. */
+  /** By bucket and key: all that the state has ever been seen to list, as it was listed first. */
   readonly listed: ReadonlyMap<string, ListedObject>;
-  /** Where a key held two contents (I4), or a cursor went back (I5). */
+  /** Where a key held two contents, or was listed with two (I4), or a cursor went back (I5). */
   readonly violations: readonly string[];
 }
 
@@ -86,14 +90,24 @@ export function createObserver({
       const objects = db
         .prepare("SELECT bucket, object_key, sha256, rows, bytes FROM objects")
         .all() as Listed[];
-      for (const { bucket, object_key, sha256, rows, bytes } of objects)
-        listed.set(`${bucket}/${object_key}`, { sha256, rows: Number(rows), bytes: Number(bytes) });
+      for (const { bucket, object_key, sha256, rows, bytes } of objects) {
+        const name = `${bucket}/${object_key}`;
+        const now = { sha256, rows: Number(rows), bytes: Number(bytes) };
+        const before = listed.get(name) ?? now;
+        if (describe(before) !== describe(now))
+          violations.push(`I4: ${name} was listed as ${describe(before)} and is as ${describe(now)}`);
+        listed.set(name, before);
+      }
     } finally {
       db.close();
     }
   }
 
   return { look, listed, violations };
+}
+
+function describe({ sha256, rows, bytes }: ListedObject): string {
+  return `${sha256} with ${rows} rows in ${bytes} bytes`;
 }
 
 function follows(before: Progress, now: Progress): boolean {
