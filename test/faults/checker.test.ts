@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { CreateMultipartUploadCommand } from "@aws-sdk/client-s3";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { formatObjectKey } from "../../src/core/object-key.ts";
@@ -16,6 +17,7 @@ import { nameOf } from "../support/lake-place.ts";
 import type { LakeObject } from "../support/lake-reader.ts";
 import type { ListedObject } from "../support/observer.ts";
 import { appendReadings, openForTest } from "../support/readings.ts";
+import { suiteFor } from "../support/s3-servers.ts";
 import { until } from "../support/until.ts";
 import { openSite, type Site } from "./campaign.ts";
 
@@ -126,6 +128,36 @@ test.each(MEDDLING)(
     expect(ours).toContainEqual(expect.stringMatching(said));
   },
 );
+
+test("I6 is violated by a damaged index, and the checker says so", async () => {
+  const site = await openSite();
+  site.db.exec("CREATE INDEX by_time ON readings (timestamp)");
+  appendReadings(site.db, 10);
+  await site.check();
+  const root = site.db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'by_time'").pluck().get();
+  const pageSize = site.db.pragma("page_size", { simple: true }) as number;
+  site.db.pragma("wal_checkpoint(TRUNCATE)");
+  const bytes = readFileSync(site.database);
+  const at = bytes.indexOf("2024-", ((root as number) - 1) * pageSize);
+  bytes.write("1024-", at);
+  writeFileSync(site.database, bytes);
+  const { violations } = await checkAsItIs(site);
+  expect(violations).toEqual([
+    expect.stringMatching(/^I6: integrity_check: row \d+ missing from index by_time$/),
+  ]);
+});
+
+suiteFor("versitygw", "the checker", (server) => {
+  test("I7 is violated by an open multipart upload, and the checker says so", async () => {
+    const site = await openSite({ server: server(), isInProcess: true });
+    appendReadings(site.db, 10);
+    await site.check();
+    const { bucket: Bucket, key: Key } = objectOf(site, 1);
+    await server().client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+    const { violations } = await checkAsItIs(site);
+    expect(violations).toEqual([expect.stringContaining(`I7: ${Bucket}/${Key} `)]);
+  });
+});
 
 /** Shipped as two generations, of which the second resumes behind row 80. */
 async function openReplaced() {
