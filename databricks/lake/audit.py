@@ -193,8 +193,12 @@ def wrong_rows(objects: DataFrame, rows_by_object: DataFrame, now: Column) -> Da
         F.max("modification_time").alias("arrived"),
         F.max("set_aside").alias("reason"),
     )
-    judged = files.join(rows_by_object, "object_key", "left").fillna(
-        0, ["rows_found", "rows_quarantined", "rows_misfit"]
+    # Not fillna, which looks at the schema: a pipeline's queries must not, before the tables are there.
+    judged = files.join(rows_by_object, "object_key", "left").withColumns(
+        {
+            name: F.coalesce(name, F.lit(0))
+            for name in ("rows_found", "rows_quarantined", "rows_misfit")
+        }
     )
     found, expected = F.col("rows_found"), F.col("expected")
     aside = F.col("reason").isNotNull() | ((found == 0) & (expected > 0)) | (F.col("rows_misfit") > 0)

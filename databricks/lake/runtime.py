@@ -86,6 +86,7 @@ def _files(spark: SparkSession, bucket: str) -> DataFrame:
     else:
         reader = (
             reader.format("binaryFile")
+            .schema("path string, modificationTime timestamp, length bigint, content binary")
             .option("recursiveFileLookup", True)
             .option("ignoreMissingFiles", True)
             .option("maxFileAge", _NEVER)
