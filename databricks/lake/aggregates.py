@@ -45,9 +45,7 @@ def merge_aggregates(rows: DataFrame, also_by: Sequence[str] = ()) -> DataFrame:
             _merged(F.max, f"{name}_max"),
             _merged(F.sum, f"{name}_sum_sq"),
         ]
-    averages = [
-        F.try_divide(_column(f"{name}_sum"), _column(f"{name}_count")).alias(f"{name}_avg") for name in names
-    ]
+    averages = [F.try_divide(_column(f"{name}_sum"), _column(f"{name}_count")).alias(f"{name}_avg") for name in names]
     return rows.groupBy(*[_column(key) for key in keys]).agg(*figures).select("*", *averages)
 
 

@@ -90,9 +90,7 @@ def count_rows(tables: Sequence[DataFrame]) -> DataFrame:
 def countable(rows: DataFrame, quarantined: bool = False, rescued_data: bool = False) -> DataFrame:
     """The columns that :func:`count_rows` needs of a table, without looking at its schema."""
     misfit = F.col("_rescued_data").isNotNull() if rescued_data else F.lit(False)
-    return rows.select(
-        "_object_key", "_node_id", F.lit(quarantined).alias("quarantined"), misfit.alias("misfit")
-    )
+    return rows.select("_object_key", "_node_id", F.lit(quarantined).alias("quarantined"), misfit.alias("misfit"))
 
 
 def missing_sequences(objects: DataFrame, now: Column, pending_hours: float) -> DataFrame:
@@ -125,9 +123,7 @@ def missing_sequences(objects: DataFrame, now: Column, pending_hours: float) -> 
         found=F.lit(0),
         detail=F.when(
             last_missing > F.col("first_missing"),
-            F.format_string(
-                "no object of the sequences %d to %d has come", F.col("first_missing"), last_missing
-            ),
+            F.format_string("no object of the sequences %d to %d has come", F.col("first_missing"), last_missing),
         ).otherwise(F.format_string("no object of the sequence %d has come", F.col("first_missing"))),
     )
 
@@ -195,10 +191,7 @@ def wrong_rows(objects: DataFrame, rows_by_object: DataFrame, now: Column) -> Da
     )
     # Not fillna, which looks at the schema: a pipeline's queries must not, before the tables are there.
     judged = files.join(rows_by_object, "object_key", "left").withColumns(
-        {
-            name: F.coalesce(name, F.lit(0))
-            for name in ("rows_found", "rows_quarantined", "rows_misfit")
-        }
+        {name: F.coalesce(name, F.lit(0)) for name in ("rows_found", "rows_quarantined", "rows_misfit")}
     )
     found, expected = F.col("rows_found"), F.col("expected")
     aside = F.col("reason").isNotNull() | ((found == 0) & (expected > 0)) | (F.col("rows_misfit") > 0)
@@ -207,9 +200,9 @@ def wrong_rows(objects: DataFrame, rows_by_object: DataFrame, now: Column) -> Da
     wrong = judged.where(aside | (found != expected) | quarantined)
     return _finding(
         wrong,
-        kind=F.when(to_come, "pending_object").when(aside | (found == expected), "set_aside_object").otherwise(
-            "row_count"
-        ),
+        kind=F.when(to_come, "pending_object")
+        .when(aside | (found == expected), "set_aside_object")
+        .otherwise("row_count"),
         severity=F.when(to_come, "info").otherwise("error"),
         sequence=F.col("sequence"),
         part=F.col("part"),
@@ -253,9 +246,7 @@ def duplicate_rows(rowwise: Sequence[DataFrame]) -> DataFrame:
             F.sum("times").alias("found"),
         )
     )
-    named = shared.select(
-        *key_columns(F.col("keys")[0]), "keys", "lowest", "highest", "expected", "found"
-    )
+    named = shared.select(*key_columns(F.col("keys")[0]), "keys", "lowest", "highest", "expected", "found")
     return _finding(
         named,
         kind=F.lit("duplicate_rows"),
@@ -290,7 +281,9 @@ def quiet_nodes(objects: DataFrame, now: Column, quiet_hours: float) -> DataFram
 def foreign_files(inventory: DataFrame) -> DataFrame:
     """One finding of severity info with the number of files in the buckets that are no objects of the uploader."""
     foreign = inventory.where(F.col("object_key").isNull()).agg(
-        F.count("*").alias("files"), F.min("_source_file").alias("example"), F.min("modification_time").alias("first")
+        F.count("*").alias("files"),
+        F.min("_source_file").alias("example"),
+        F.min("modification_time").alias("first"),
     )
     none = {name: F.lit(None).cast(FINDING[name]).alias(name) for name in SOURCE}
     return _finding(

@@ -47,14 +47,18 @@ def bronze_rows(objects: DataFrame, set_aside: Mapping[str, str] | None = None) 
     keys in `set_aside`, are left out.
     """
     path = F.col("_metadata.file_path")
-    rows = objects.select(
+    key = object_key(path)
+    # Conditions on the path alone, and before all else, keep Spark from opening these files at all.
+    wanted = objects.where(key.isNotNull())
+    if set_aside:
+        wanted = wanted.where(~key.isin(list(set_aside)))
+    return wanted.select(
         "*",
         path.alias("_source_file"),
-        object_key(path).alias("_object_key"),
+        key.alias("_object_key"),
         F.current_timestamp().alias("_ingested_at"),
         F.current_date().alias("_ingestion_date"),
-    ).where(F.col("_object_key").isNotNull())
-    return rows.where(~F.col("_object_key").isin(list(set_aside))) if set_aside else rows
+    )
 
 
 def expectations(source: Source) -> dict[str, str]:
@@ -74,9 +78,7 @@ def expectations(source: Source) -> dict[str, str]:
         expected["rowid_is_in_the_range_of_its_key"] = f"_rowid BETWEEN {first} AND {last}"
     else:
         expected["readings_are_counted"] = "reading_count > 0"
-        expected["window_has_both_ends"] = (
-            "window_start < window_end OR (window_start IS NULL AND window_end IS NULL)"
-        )
+        expected["window_has_both_ends"] = "window_start < window_end OR (window_start IS NULL AND window_end IS NULL)"
     if source.rejected:
         expected["reason_is_given"] = "_errors IS NOT NULL"
     return expected

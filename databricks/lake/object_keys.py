@@ -80,10 +80,7 @@ def key_columns(path: Column) -> list[Column]:
         group("table").alias("table"),
         group("ingest_date").try_cast("date").alias("ingest_date"),
         group("node").alias("node"),
-        *[
-            number(name)
-            for name in ("generation", "sequence", "part", "parts", "first_rowid", "last_rowid", "rows")
-        ],
+        *[number(name) for name in ("generation", "sequence", "part", "parts", "first_rowid", "last_rowid", "rows")],
     ]
 
 
@@ -95,3 +92,11 @@ def parse_path(path: str) -> ObjectKey | None:
     key, rejected, type_, table, ingest_date, node, *numbers = match.groups()
     values = [int(number.replace("n", "-")) for number in numbers]
     return ObjectKey(key, rejected is not None, type_, table, ingest_date, node, *values)
+
+
+def key_of(path: str) -> str:
+    """The key at the end of the path of an object of ours."""
+    parsed = parse_path(path)
+    if parsed is None:
+        raise ValueError(f"{path} is no object of the uploader")
+    return parsed.key

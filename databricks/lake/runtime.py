@@ -35,8 +35,7 @@ def read_objects(spark: SparkSession, source: Source, schema: StructType | None)
         spark.readStream.format("parquet")
         .schema(schema)
         .option("basePath", source.folder)
-        # Whatever the footers did not show: a file that cannot be read is skipped, and named by the audit.
-        .option("ignoreCorruptFiles", True)
+        # Not ignoreCorruptFiles, which takes a network that is down for the end of an object.
         .option("ignoreMissingFiles", True)
         .option("maxFileAge", _NEVER)
         .load(source.glob)

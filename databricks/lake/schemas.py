@@ -10,18 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from lake.bronze import ADDED, PARTITION, base_schema
-from lake.object_keys import object_key, parse_path
+from lake.object_keys import key_of, object_key, parse_path
 from lake.runtime import ON_DATABRICKS, files_glob
 from lake.sources import Settings, Source, sources
 
 # Paths of one call of `read.parquet`.
 _PATHS_AT_ONCE = 500
+
+# https://spark.apache.org/docs/latest/sql-error-conditions.html#failed_read_file
+_NO_PARQUET = "CANNOT_READ_FILE_FOOTER"
 
 
 @dataclass
@@ -41,11 +45,12 @@ def learn_schemas(spark: SparkSession, settings: Settings, database: str) -> Lea
     paths = _new_objects(spark, settings, database)
     declared = sources(settings)
     for source in declared:
-        schema = _table_schema(spark, f"{database}.{source.name}") or base_schema(source)
+        table, base = _table_schema(spark, f"{database}.{source.name}"), base_schema(source)
+        schema = table or base
         new = paths.get((source.rejected, source.type, source.table), [])
         for start in range(0, len(new), _PATHS_AT_ONCE):
             schema = _fit(spark, schema, new[start : start + _PATHS_AT_ONCE], learned.set_aside)
-        learned.schemas[source.name] = schema
+        learned.schemas[source.name] = schema if table else _first(schema.names[len(base) :], schema)
     for source in declared:
         learned.schemas[source.name] = _with_shared_columns(source, learned.schemas, declared).add(PARTITION)
     return learned
@@ -77,25 +82,25 @@ def _fit(spark: SparkSession, known: StructType, paths: list[str], set_aside: di
     if isinstance(merged, StructType):
         return merged
     if len(paths) == 1:
-        key = parse_path(paths[0])
-        assert key is not None
-        set_aside[key.key] = merged
+        set_aside[key_of(paths[0])] = merged
         return known
     half = len(paths) // 2
     return _fit(spark, _fit(spark, known, paths[:half], set_aside), paths[half:], set_aside)
 
 
 def _read_footers(spark: SparkSession, known: StructType, paths: list[str]) -> StructType | str:
+    """`known` with the columns of these objects, or why not all of them fit."""
     try:
-        found = spark.read.option("mergeSchema", True).option("ignoreMissingFiles", True).parquet(*paths).schema
-    except PySparkException as error:
-        return f"it cannot be read: {str(error).strip().splitlines()[0]}"
+        found = spark.read.option("mergeSchema", True).parquet(*paths).schema
+    except (PySparkException, Py4JError) as error:
+        # Anything else, such as a network that is down, says nothing of an object, which must not be set aside for it.
+        if len(paths) == 1 and _NO_PARQUET not in str(error):
+            raise
+        return "it is no whole Parquet file"
     return merge_schemas(known, found)
 
 
-def _new_objects(
-    spark: SparkSession, settings: Settings, database: str
-) -> dict[tuple[bool, str, str], list[str]]:
+def _new_objects(spark: SparkSession, settings: Settings, database: str) -> dict[tuple[bool, str, str], list[str]]:
     """Paths by (rejected, type, table), the oldest first."""
     files = [_list(spark, bucket) for bucket in dict.fromkeys(settings.buckets.values())]
     inventory = f"{database}.object_inventory"
@@ -146,9 +151,11 @@ def _table_schema(spark: SparkSession, table: str) -> StructType | None:
     )
 
 
-def _with_shared_columns(
-    source: Source, schemas: dict[str, StructType], declared: list[Source]
-) -> StructType:
+def _first(names: list[str], schema: StructType) -> StructType:
+    return StructType(sorted(schema, key=lambda column: column.name not in names))
+
+
+def _with_shared_columns(source: Source, schemas: dict[str, StructType], declared: list[Source]) -> StructType:
     """The schema with the columns that raw, emergency and rejected objects of one table share.
 
     So a table that has had no object yet has its columns nevertheless, and queries of it work.

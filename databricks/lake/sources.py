@@ -70,9 +70,7 @@ def read_settings(get: Callable[[str, str], str]) -> Settings:
             raise ValueError(f"Set lake.bucket_prefix and lake.region, or lake.bucket.{type_}.")
         buckets[type_] = get("lake.url", "s3://") + bucket
     tables = tuple(table.strip() for table in get("lake.tables", "sensor_readings").split(",") if table.strip())
-    settings = Settings(
-        tables, buckets, float(get("lake.pending_hours", "6")), float(get("lake.quiet_hours", "24"))
-    )
+    settings = Settings(tables, buckets, float(get("lake.pending_hours", "6")), float(get("lake.quiet_hours", "24")))
     names = [source.name for source in sources(settings)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

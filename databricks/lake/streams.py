@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
 from lake.schemas import learn_schemas
 from lake.sources import Settings
-from lake.tables import bronze_tables
-from pyspark.sql import SparkSession
+from lake.tables import Table, bronze_tables
 
 
 def run_bronze(spark: SparkSession, settings: Settings, database: str, checkpoints: str) -> None:
@@ -15,18 +19,16 @@ def run_bronze(spark: SparkSession, settings: Settings, database: str, checkpoin
     def qualify(name: str) -> str:
         return f"{database}.{name}"
 
-    for table in bronze_tables(spark, settings, learned, by_filter=True, qualify=qualify):
-        if table.streaming:
-            query = (
-                table.query()
-                .writeStream.format("delta")
-                .option("checkpointLocation", f"{checkpoints}/{table.name}")
-                .option("mergeSchema", True)
-                .trigger(availableNow=True)
-                .toTable(qualify(table.name))
-            )
-            query.awaitTermination()
-        else:
-            table.query().write.format("delta").mode("overwrite").option("overwriteSchema", True).saveAsTable(
-                qualify(table.name)
-            )
+    tables = bronze_tables(spark, settings, learned, by_filter=True, qualify=qualify)
+    running = [_start(table, qualify, checkpoints) for table in tables if table.streaming]
+    for query in running:
+        query.awaitTermination()
+    for table in tables:
+        if not table.streaming:
+            view = table.query().write.format("delta").mode("overwrite").option("overwriteSchema", True)
+            view.saveAsTable(qualify(table.name))
+
+
+def _start(table: Table, qualify: Callable[[str], str], checkpoints: str) -> StreamingQuery:
+    stream = table.query().writeStream.format("delta").trigger(availableNow=True).option("mergeSchema", True)
+    return stream.option("checkpointLocation", f"{checkpoints}/{table.name}").toTable(qualify(table.name))

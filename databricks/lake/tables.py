@@ -52,9 +52,7 @@ def bronze_tables(
         return spark.read.table(qualify(name))
 
     def rows_by_object() -> DataFrame:
-        countable = [
-            audit.countable(read(source.name), rescued_data=runtime.ON_DATABRICKS) for source in declared
-        ]
+        countable = [audit.countable(read(source.name), rescued_data=runtime.ON_DATABRICKS) for source in declared]
         if by_filter:
             countable += [audit.countable(read(source.quarantine), quarantined=True) for source in declared]
         return audit.count_rows(countable)

@@ -13,9 +13,9 @@ from pyspark import pipelines as dp
 
 sys.path.append(spark.conf.get("lake.code"))
 
-from lake.schemas import learn_schemas  # noqa: E402
-from lake.sources import read_settings  # noqa: E402
-from lake.tables import declare  # noqa: E402
+from lake.schemas import learn_schemas
+from lake.sources import read_settings
+from lake.tables import declare
 
 settings = read_settings(spark.conf.get)
-declare(dp, spark, settings, learn_schemas(spark, settings, spark.conf.get("lake.database")))
+declare(dp, spark, settings, learn_schemas(spark, settings, spark.conf.get("lake.database", "")))

@@ -13,4 +13,4 @@ from lake.sources import read_settings  # noqa: E402
 from lake.tables import declare  # noqa: E402
 
 settings = read_settings(spark.conf.get)
-declare(dp, spark, settings, learn_schemas(spark, settings, spark.conf.get("lake.database")))
+declare(dp, spark, settings, learn_schemas(spark, settings, spark.conf.get("lake.database", "")))
