@@ -63,7 +63,7 @@ def object_key(path: Column) -> Column:
 
 
 def key_columns(path: Column) -> list[Column]:
-    """What the key at the end of `path` says, in columns named as in :class:`ObjectKey`; all null for no key of ours."""
+    """What the key at the end of `path` says, in columns named as in :class:`ObjectKey`; all null for no key."""
 
     def group(name: str) -> Column:
         text = F.regexp_extract(path, _PATH, _GROUPS.index(name) + 2)

@@ -2,7 +2,7 @@
 
 | | Databricks | open-source Spark 4.1 |
 | --- | --- | --- |
-| new objects | `cloudFiles` (Auto Loader) | file source, which lists the folder and remembers what it took |
+| new objects | `cloudFiles` (Auto Loader) | file source: lists, remembers what it took |
 | schema | inferred and followed by Auto Loader (`addNewColumns`) | learned from footers before each run (`schemas.py`) |
 | values that do not fit | `_rescued_data`, value by value | the whole object is set aside |
 | expectations | `dp.expect_all`: counted in the event log | a filter, and a quarantine table |

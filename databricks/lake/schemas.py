@@ -1,8 +1,13 @@
 """Learns, before each run, which columns the tables must have and which objects do not fit.
 
-On Databricks Auto Loader does it (`runtime.py`), but where a table has no object yet. On open-source Spark a file source with a fixed schema drops a new column without a word, and one that is made anew by inference changes
-types without one. So the footers of the objects that no run has seen yet are read: new columns are taken, and an
-object of which a column has another type than its table, or which is no Parquet file, is set aside by its key.
+On Databricks Auto Loader does it (`runtime.py`), but where a table has no object yet. On open-source Spark a file
+source with a fixed schema drops a new column without a word, and one whose schema is inferred anew changes types
+without one. So the footers of the objects that no run has seen yet are read: new columns are taken, and an object of
+which a column has another type than its table, or which is no Parquet file, is set aside by its key.
+
+A limit that Auto Loader does not have: an object that comes in the seconds between this look and the streams' own
+listing is read with the columns known so far. If it is the very first with a new column, that column's values in it are
+left out; `spark-pipelines run --full-refresh TABLE` takes them.
 """
 
 from __future__ import annotations

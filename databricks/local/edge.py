@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PREFIX, REGION = "local", "here"
+PREFIX, REGION = "local", "us-east-1"
 
 
 @dataclass
@@ -23,12 +23,15 @@ class Edge:
     lake: Path | None
     seed: int = 1
     settings: dict[str, object] = field(default_factory=dict)
+    endpoint: str = ""
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Writes the configuration. JSON is YAML."""
         self.folder.mkdir(parents=True, exist_ok=True)
         s3 = {"enabled": self.lake is None, "prefix": PREFIX, "region": REGION}
+        if self.endpoint:
+            s3["endpoint"] = self.endpoint
         config = {
             "sqlite": "sensor_data.db",
             "sqlite_table": "sensor_readings",
