@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
-    DateType,
     LongType,
     StringType,
     StructField,
@@ -15,13 +14,11 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from lake.object_keys import key_columns, object_key
+from lake.object_keys import ingest_date, key_columns, object_key
 from lake.sources import Source
 
-PARTITION = StructField("ingest_date", DateType())
-
 # Columns that bronze adds to those of the objects.
-ADDED = ("_source_file", "_object_key", "_ingested_at", "_ingestion_date")
+ADDED = ("ingest_date", "_source_file", "_object_key", "_ingested_at", "_ingestion_date")
 
 _RANGE_OF_KEY = "_object_key, '-(n?[0-9]{19})-(n?[0-9]{19})-[0-9]+[.]parquet$'"
 
@@ -41,7 +38,7 @@ def base_schema(source: Source) -> StructType:
 
 
 def bronze_rows(objects: DataFrame, set_aside: Mapping[str, str] | None = None) -> DataFrame:
-    """Rows of objects with where they are from: `_source_file`, `_object_key`, `_ingested_at`, `_ingestion_date`.
+    """Rows of objects with where they are from: `ingest_date` and :data:`ADDED`'s others.
 
     `objects` comes from a file source (it has `_metadata`). Rows of files that are no objects of ours, and of the
     keys in `set_aside`, are left out.
@@ -54,6 +51,7 @@ def bronze_rows(objects: DataFrame, set_aside: Mapping[str, str] | None = None) 
         wanted = wanted.where(~key.isin(list(set_aside)))
     return wanted.select(
         "*",
+        ingest_date(path),
         path.alias("_source_file"),
         key.alias("_object_key"),
         F.current_timestamp().alias("_ingested_at"),

@@ -66,8 +66,7 @@ def key_columns(path: Column) -> list[Column]:
     """What the key at the end of `path` says, in columns named as in :class:`ObjectKey`; all null for no key."""
 
     def group(name: str) -> Column:
-        text = F.regexp_extract(path, _PATH, _GROUPS.index(name) + 2)
-        return F.when(object_key(path).isNotNull(), text)
+        return _group(path, name)
 
     def number(name: str) -> Column:
         # `n` is the sign of a negative rowid. One beyond 64 bits is no rowid, and null.
@@ -78,10 +77,19 @@ def key_columns(path: Column) -> list[Column]:
         (group("rejected") != "").alias("rejected"),
         group("type").alias("type"),
         group("table").alias("table"),
-        group("ingest_date").try_cast("date").alias("ingest_date"),
+        ingest_date(path),
         group("node").alias("node"),
         *[number(name) for name in ("generation", "sequence", "part", "parts", "first_rowid", "last_rowid", "rows")],
     ]
+
+
+def ingest_date(path: Column) -> Column:
+    """The day of the extraction in UTC (date), from an object's path or URL."""
+    return _group(path, "ingest_date").try_cast("date").alias("ingest_date")
+
+
+def _group(path: Column, name: str) -> Column:
+    return F.when(object_key(path).isNotNull(), F.regexp_extract(path, _PATH, _GROUPS.index(name) + 2))
 
 
 def parse_path(path: str) -> ObjectKey | None:

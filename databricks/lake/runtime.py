@@ -3,7 +3,7 @@
 | | Databricks | open-source Spark 4.1 |
 | --- | --- | --- |
 | new objects | `cloudFiles` (Auto Loader) | file source: lists, remembers what it took |
-| schema | inferred and followed by Auto Loader (`addNewColumns`) | learned from footers before each run (`schemas.py`) |
+| schema | inferred and followed by Auto Loader (`addNewColumns`) | learned from footers before a run (`schemas.py`) |
 | values that do not fit | `_rescued_data`, value by value | the whole object is set aside |
 | expectations | `dp.expect_all`: counted in the event log | a filter, and a quarantine table |
 """
@@ -17,7 +17,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from lake.bronze import PARTITION, base_schema
+from lake.bronze import base_schema
 from lake.sources import Settings, Source
 
 ON_DATABRICKS = "DATABRICKS_RUNTIME_VERSION" in os.environ
@@ -34,7 +34,6 @@ def read_objects(spark: SparkSession, source: Source, schema: StructType | None)
     return (
         spark.readStream.format("parquet")
         .schema(schema)
-        .option("basePath", source.folder)
         # Not ignoreCorruptFiles, which takes a network that is down for the end of an object.
         .option("ignoreMissingFiles", True)
         .option("maxFileAge", _NEVER)
@@ -47,14 +46,15 @@ def _auto_loader_rows(spark: SparkSession, source: Source, schema: StructType | 
         spark.readStream.format("cloudFiles")
         .option("cloudFiles.format", "parquet")
         .option("cloudFiles.useManagedFileEvents", "true")
-        .option("cloudFiles.partitionColumns", PARTITION.name)
+        # Bronze takes ingest_date from the key.
+        .option("cloudFiles.partitionColumns", "")
         .option("cloudFiles.rescuedDataColumn", "_rescued_data")
         .option("pathGlobFilter", "*.parquet")
     )
     if schema is not None:
         # Nothing lies there yet, from which a schema could be inferred.
         return reader.schema(schema).option("cloudFiles.schemaEvolutionMode", "rescue").load(source.folder)
-    hints = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in [*base_schema(source), PARTITION])
+    hints = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in base_schema(source))
     return (
         reader.option("cloudFiles.schemaEvolutionMode", "addNewColumns")
         .option("cloudFiles.schemaHints", hints)

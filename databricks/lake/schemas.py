@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
-from lake.bronze import ADDED, PARTITION, base_schema
+from lake.bronze import ADDED, base_schema
 from lake.object_keys import key_of, object_key, parse_path
 from lake.runtime import ON_DATABRICKS, files_glob
 from lake.sources import Settings, Source, sources
@@ -35,7 +35,7 @@ _NO_PARQUET = "CANNOT_READ_FILE_FOOTER"
 
 @dataclass
 class Learned:
-    """The schema of each table by its name, `ingest_date` included, and the reason for each key that is set aside."""
+    """The schema of each table by its name, and the reason for each key that is set aside."""
 
     schemas: dict[str, StructType] = field(default_factory=dict)
     set_aside: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ def learn_schemas(spark: SparkSession, settings: Settings, database: str) -> Lea
     """Reads the footers of new objects only: those that are not in `{database}.object_inventory`."""
     if ON_DATABRICKS:
         empty = [source for source in sources(settings) if _is_empty(spark, source.folder)]
-        return Learned({source.name: base_schema(source).add(PARTITION) for source in empty})
+        return Learned({source.name: base_schema(source) for source in empty})
     learned = Learned()
     paths = _new_objects(spark, settings, database)
     declared = sources(settings)
@@ -57,7 +57,7 @@ def learn_schemas(spark: SparkSession, settings: Settings, database: str) -> Lea
             schema = _fit(spark, schema, new[start : start + _PATHS_AT_ONCE], learned.set_aside)
         learned.schemas[source.name] = schema if table else _first(schema.names[len(base) :], schema)
     for source in declared:
-        learned.schemas[source.name] = _with_shared_columns(source, learned.schemas, declared).add(PARTITION)
+        learned.schemas[source.name] = _with_shared_columns(source, learned.schemas, declared)
     return learned
 
 
@@ -150,10 +150,7 @@ def _table_schema(spark: SparkSession, table: str) -> StructType | None:
     """The columns of a table that come from objects; null where it is not there yet."""
     if not spark.catalog.tableExists(table):
         return None
-    not_theirs = {*ADDED, PARTITION.name}
-    return StructType(
-        [StructField(c.name, c.dataType) for c in spark.read.table(table).schema if c.name not in not_theirs]
-    )
+    return StructType([StructField(c.name, c.dataType) for c in spark.read.table(table).schema if c.name not in ADDED])
 
 
 def _first(names: list[str], schema: StructType) -> StructType:
@@ -173,7 +170,7 @@ def _with_shared_columns(source: Source, schemas: dict[str, StructType], declare
     own = schemas[source.name]
     if source not in as_stored:
         return StructType(own.fields)
-    names = {column.name.lower() for column in own} | {"_errors", PARTITION.name}
+    names = {column.name.lower() for column in own} | {"_errors", "_schema_version"}
     fields = list(own.fields)
     for other in as_stored:
         for column in schemas[other.name]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from bronze_run import DATABASE, prepare_bronze, run_bronze_pipeline
-from edge import ROOT, Edge
 from pyspark.sql import DataFrame, SparkSession
+
+from edge import ROOT, Edge
 
 
 @pytest.fixture(scope="module")
