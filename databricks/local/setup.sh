@@ -76,6 +76,7 @@ copy_jars() {
   done
 }
 
+# The jars are on the class path, not in spark.jars, which copies them (641 MB with --s3) for each process and session.
 write_defaults() {
   mkdir -p "$work/conf"
   work="$(cd "$work" && pwd)"
@@ -85,7 +86,7 @@ write_defaults() {
       list+=("$jars/$(cut -d: -f2 <<<"$coordinate")-$(cut -d: -f3 <<<"$coordinate").jar")
     done < <(grep -v '^#' "$file")
   done
-  sed -e "s|@WORK@|$work|g" -e "s|@JARS@|$(IFS=,; echo "${list[*]}")|" \
+  sed -e "s|@WORK@|$work|g" -e "s|@JARS@|$(IFS=:; echo "${list[*]}")|" \
     "$here/spark-defaults.conf.template" >"$work/conf/spark-defaults.conf"
 }
 
