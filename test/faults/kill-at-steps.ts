@@ -56,7 +56,7 @@ export function killAtEachOf(steps: readonly Failpoint[], server?: () => S3Serve
     HITS.filter((hit) => hit === 1 || !ONCE.includes(name)).map((hit) => [name, hit] as const),
   );
   test.each(cases)("killed %s, hit %i, it goes on where it was", async (name, hit) => {
-    const site = await openSite({ server: server?.() });
+    const site = await openSite({ server: server?.(), isInProcess: server !== undefined });
     const env = { UPLOADER_FAILPOINT: `${name}:kill:${hit}` };
     let lossyGenerations: readonly number[] = [];
     if (OF_PARTS.includes(name)) await killAtParts(site, env);

@@ -9,6 +9,8 @@ export type Outbox = ReadonlyMap<string, Buffer | null>;
 
 /** A moment at which the power is lost. */
 export interface Cut {
+  /** Steps that were done. */
+  readonly done: number;
   readonly durable: Durable;
   /** Of every file that there ever was, what may be left of it. */
   readonly possible: ReadonlyMap<string, readonly (Buffer | null)[]>;
@@ -22,7 +24,7 @@ export function* cutsOf({ steps, end }: RecordedRun, random: () => number): Gene
     const last = done.at(-1);
     if (last?.kind === "create") files.add(last.file);
     const possible = new Map([...files].map((file) => [file, possibleContents(done, file, random)]));
-    yield { durable: steps[cut]?.before ?? end, possible };
+    yield { done: cut, durable: steps[cut]?.before ?? end, possible };
   }
 }
 
@@ -84,8 +86,7 @@ export function findLost(run: RecordedRun, random: () => number) {
 }
 
 /** An outcome of one cut, whole: one for each file. */
-export interface Outcome {
-  readonly durable: Durable;
+export interface Outcome extends Pick<Cut, "done" | "durable"> {
   readonly outbox: Outbox;
 }
 
@@ -95,7 +96,7 @@ export interface Outcome {
  */
 export function* distinctOutcomes(run: RecordedRun, most: number, random: () => number): Generator<Outcome> {
   const seen = new Set<string>();
-  for (const { durable, possible } of cutsOf(run, random)) {
+  for (const { done, durable, possible } of cutsOf(run, random)) {
     const files = [...possible];
     const ways = files.reduce((product, [, contents]) => product * contents.length, 1);
     for (let way = 0; way < Math.min(ways, most + 2); way++) {
@@ -107,8 +108,8 @@ export function* distinctOutcomes(run: RecordedRun, most: number, random: () => 
           return [file, chosen];
         }),
       );
-      const digest = digestOf({ durable, outbox });
-      if (!seen.has(digest)) yield { durable, outbox };
+      const digest = digestOf({ done, durable, outbox });
+      if (!seen.has(digest)) yield { done, durable, outbox };
       seen.add(digest);
     }
   }
