@@ -1,0 +1,1 @@
+{{ readings_of('schematized') }}
