@@ -1,0 +1,4 @@
+-- A value that did not fit its column is null there, and in _rescued as it was.
+select *
+from {{ ref('stg_iot_events') }}
+where is_unaltered = (_rescued is not null)

@@ -1,0 +1,6 @@
+{{ config(severity='warn') }}
+
+-- A reading cannot be younger than its extraction, but for clocks that differ.
+select *
+from {{ ref('fct_iot_events') }}
+where event_time > _extracted_at + interval 1 day

@@ -1,0 +1,7 @@
+{# Sets of rows that are the same in all of `columns`. #}
+{% test unique_together(model, columns) %}
+select {{ columns | join(', ') }}
+from {{ model }}
+group by {{ columns | join(', ') }}
+having count(*) > 1
+{% endtest %}

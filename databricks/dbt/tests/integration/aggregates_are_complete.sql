@@ -1,0 +1,17 @@
+-- Nodes whose merged windows count other readings than the partial ones of bronze.
+with bronze as (
+    select _node_id, sum(reading_count) as readings
+    from {{ source('bronze', 'aggregated_readings') }}
+    group by _node_id
+),
+
+silver as (
+    select _node_id, sum(reading_count) as readings
+    from {{ ref('stg_aggregates') }}
+    group by _node_id
+)
+
+select *
+from bronze
+full outer join silver using (_node_id)
+where not (bronze.readings <=> silver.readings)
