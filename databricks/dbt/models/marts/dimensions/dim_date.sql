@@ -3,7 +3,7 @@ with calendar as (
     select
         explode(sequence(
             date '{{ var("first_date") }}',
-            date '{{ run_started_at.year + 1 }}-12-31',
+            make_date(year(current_date()) + 1, 12, 31),
             interval 1 day
         )) as date_day
 ),

@@ -9,4 +9,9 @@ select
     count(distinct devices._node_id) as node_count
 from {{ ref('stg_locations') }} as locations
 left join {{ ref('stg_devices') }} as devices on locations.location_id = devices.location_id
-group by all
+group by
+    locations.location_id,
+    locations.location,
+    locations.timezone,
+    locations.latitude,
+    locations.longitude
