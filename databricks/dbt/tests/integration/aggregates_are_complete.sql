@@ -1,16 +1,16 @@
 -- Nodes whose merged windows count other readings than the partial ones of bronze.
 with bronze as (
     select
-_node_id,
-sum(reading_count) as readings
+        _node_id,
+        sum(reading_count) as readings
     from {{ source('bronze', 'aggregated_readings') }}
     group by _node_id
 ),
 
 silver as (
     select
-_node_id,
-sum(reading_count) as readings
+        _node_id,
+        sum(reading_count) as readings
     from {{ ref('stg_aggregates') }}
     group by _node_id
 )

@@ -1,10 +1,10 @@
 -- Days whose figures are not those of their readings, as they are now: a late reading must have changed its day.
 with readings as (
     select
-device_id,
-event_date,
-count(*) as readings,
-max(temperature) as hottest
+        device_id,
+        event_date,
+        count(*) as readings,
+        max(temperature) as hottest
     from {{ ref('fct_iot_events') }}
     where event_date is not null
     group by device_id, event_date

@@ -1,8 +1,8 @@
 -- Nodes of which bronze has other rejected rows than fleet_health says.
 with bronze as (
     select
-_node_id,
-count(*) as rejected
+        _node_id,
+        count(*) as rejected
     from {{ source('bronze', 'rejected_readings') }}
     group by _node_id
 )
