@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from bronze_run import prepare_bronze, run_bronze_pipeline, spark_environment
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from edge import ROOT, Edge
 
@@ -41,6 +40,10 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
         # By its folder: the catalog of that warehouse belongs to dbt's process.
         return spark.read.format("delta").load(str(work / "warehouse" / f"local_{name}"))
 
+    def days() -> dict[tuple, Row]:
+        rows = table("gold.db/agg_daily_device_metrics").drop("loaded_at").collect()
+        return {(row["device_id"], row["event_date"]): row for row in rows}
+
     edge = Edge("edge-1", work / "edge", work / "lake")
     edge.ship("raw", 100, "2026-11-20T12:00:00Z")
     edge.ship("emergency", 100, "2026-11-21T12:00:00Z")
@@ -50,8 +53,7 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
     dbt(work, "build")
     assert table("gold.db/fct_iot_events").count() == 200
     assert table("silver.db/stg_aggregates").groupBy().sum("reading_count").first()[0] == 100
-    days = table("gold.db/agg_daily_device_metrics").drop("loaded_at")
-    before = {(row["device_id"], row["event_date"]): row for row in days.collect()}
+    before = days()
     assert sum(row["reading_count"] for row in before.values()) == 200
 
     edge.sql(
@@ -64,7 +66,7 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
     dbt(work, "build")
     late = table("gold.db/fct_iot_events").where("_rowid = 301").first()
     assert table("gold.db/fct_iot_events").count() == 201
-    after = {(row["device_id"], row["event_date"]): row for row in days.collect()}
+    after = days()
     own_day = (late["device_id"], late["event_date"])
     assert after[own_day]["reading_count"] == before[own_day]["reading_count"] + 1
     assert after[own_day]["temperature_min"] == -40
@@ -80,7 +82,7 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
 def test_the_project_parses_for_databricks_and_describes_every_column(tmp_path: Path) -> None:
     credentials = {"DATABRICKS_HOST": "example.cloud.databricks.com", "DATABRICKS_TOKEN": "none"}
     path = {"DATABRICKS_HTTP_PATH": "/sql/1.0/warehouses/none", "DBT_TARGET_PATH": str(tmp_path / "target")}
-    dbt(tmp_path, "parse", target="databricks", env={**os.environ, **credentials, **path, "DBT_ENV_PREFIX": "dev"})
+    dbt(tmp_path, "parse", target="databricks", env={**credentials, **path, "DBT_ENV_PREFIX": "dev"})
     manifest = json.loads((tmp_path / "target" / "manifest.json").read_text())
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     assert models and {node["schema"] for node in models} == {"dev_silver", "dev_gold"}
