@@ -38,6 +38,26 @@ def problem(expression: str) -> str | None:
     return None
 
 
+def runs_a_day(expression: str) -> int:
+    """How often a day an expression fires that is for every day. Raises ValueError for others."""
+    seconds, minutes, hours, *days = expression.upper().split()
+    if days[:3] not in (["*", "*", "?"], ["?", "*", "*"]) or len(days) > 3:
+        raise ValueError(f"{expression!r} is not for every day")
+    return len(_values(seconds, 59)) * len(_values(minutes, 59)) * len(_values(hours, 23))
+
+
+def _values(field: str, greatest: int) -> set[int]:
+    """What a field of numbers stands for: `*`, `5`, `2-7`, each perhaps with a step; `5/10` begins at 5."""
+    found: set[int] = set()
+    for item in field.split(","):
+        span, _, step = item.partition("/")
+        first, _, last = span.partition("-")
+        begin = 0 if first == "*" else int(first)
+        end = int(last) if last else greatest if first == "*" or step else begin
+        found.update(range(begin, end + 1, int(step or 1)))
+    return found
+
+
 def _is_item(item: str, least: int, greatest: int, names: tuple[str, ...], other: str) -> bool:
     """One of a list: `*`, a value or a range, each perhaps with a step; or what else the field may be."""
     if other and re.fullmatch(other, item):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from validate_bundle import problems
-from validation import quartz
+from validation import costs, quartz
 from validation.config import Bundle, assemble, load
 
 ROOT = Path(__file__).resolve().parents[2] / "databricks"
@@ -292,3 +293,28 @@ def test_is_a_cron_expression(expression: str) -> None:
 )  # fmt: skip
 def test_is_no_cron_expression(expression: str) -> None:
     assert quartz.problem(expression) is not None
+
+
+@pytest.mark.parametrize(
+    ("expression", "times"),
+    [("0 0 * * * ?", 24), ("0 10/15 * * * ?", 96), ("0 25 0/6 * * ?", 4), ("0 5,35 8-17 ? * *", 20)],
+)
+def test_runs_a_day(expression: str, times: int) -> None:
+    assert quartz.runs_a_day(expression) == times
+
+
+def test_costs_in_the_document_are_those_of_the_schedules(bundle: Bundle) -> None:
+    document = (ROOT.parent / "docs" / "DATABRICKS.md").read_text()
+    written = document.split("<!-- costs:begin -->\n")[1].split("\n<!-- costs:end -->")[0]
+    assert written == costs.table(bundle, costs.Assumptions())
+    once = costs.monthly(bundle, "dev", costs.Assumptions(minutes=(("data_quality_job", 60),)))
+    assert once == {"data_quality_job": pytest.approx(30.4 * (0.11 + 0.15))}
+
+
+def test_table_of_targets_in_the_readme_is_that_of_the_bundle(bundle: Bundle) -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name, (catalog, prefix, _, minutes, _) in TARGETS.items():
+        assert f"| {name} | `{catalog}` | `{prefix}_…` |" in readme
+        assert re.search(rf"^\| {name} \|.* {minutes} minutes \|$", readme, re.M)
+    for key in bundle.config["resources"]["jobs"]:
+        assert f"databricks bundle run {key}" in readme
