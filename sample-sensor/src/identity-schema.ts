@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isTimeZone } from "./local-time.ts";
 
 /** The section `identity`: what each sensor's fixed properties are drawn from. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { identitySchema } from "./identity-schema.ts";
 
 export const QUANTITIES = ["temperature", "humidity", "pressure", "vibration", "voltage"] as const;

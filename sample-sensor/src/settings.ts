@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
-import type { z } from "zod";
+import type * as z from "zod";
 import { UploaderError } from "../../src/core/errors.ts";
 import { type Backfill, checkBackfill } from "./backfill-settings.ts";
 import type { Arguments, FlagName } from "./flags.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { describeValue, type Report } from "./problems.ts";
 import { isFiniteNumber } from "./value-shapes.ts";
 
