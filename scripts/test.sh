@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs all of them: lint, types, build, the audit of the production dependencies,
-# unit, property, contract, end to end, faults. Needs Node.js and npm; the S3 suites also Go (versitygw) and Python
-# (moto). The fault campaign runs at full length but for the soak and the 200 random kills, of which a shorter form is
+# unit, property, contract, end to end, faults, then the lake side (scripts/test-lake.sh: Spark, Delta, dbt). Needs
+# Node.js and npm; the S3 suites also Go (versitygw) and Python (moto), the lake Java 17, Python 3.11 and Maven. The fault campaign runs at full length but for the soak and the 200 random kills, of which a shorter form is
 # here (all of it: `npm run test:faults`, `npm run soak`). Its last lines are the campaign's table, each suite that did
 # not run and why, which with CI=true is a failure, and the count of the tests.
-# Arguments go to vitest, as in `scripts/test.sh test/sink`.
+# Arguments go to vitest, as in `scripts/test.sh test/sink`, and the lake is then left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -26,7 +26,18 @@ main() {
   if [ -s "$UPLOADER_FAULTS_REPORT" ]; then
     step faults node --import tsx scripts/faults-report.ts "$UPLOADER_FAULTS_REPORT"
   fi
+  if [ $# -eq 0 ]; then test_lake; fi
   summarise
+}
+
+test_lake() {
+  local program missing=()
+  for program in java python3 mvn; do command -v "$program" >/dev/null || missing+=("$program"); done
+  if [ ${#missing[@]} -gt 0 ]; then
+    printf 'the lake: not installed: %s\n' "${missing[*]}" >>"$UPLOADER_TEST_SKIPPED"
+    return
+  fi
+  LAKE_RESULTS="$work/lake.xml" step lake ./scripts/test-lake.sh
 }
 
 step() {
@@ -45,12 +56,17 @@ summarise() {
   fi
   local name
   for name in ${failed_steps[@]+"${failed_steps[@]}"}; do printf 'failed: %s\n' "$name"; done
-  node - "$work/results.json" "${#failed_steps[@]}" <<'JS'
+  node - "$work/results.json" "$work/lake.xml" "${#failed_steps[@]}" <<'JS'
 const { readFileSync } = require("node:fs");
-const [path, failedSteps] = [process.argv[2], Number(process.argv[3])];
-let results = {};
-try { results = JSON.parse(readFileSync(path, "utf8")); } catch {}
-const { numPassedTests: passed = 0, numFailedTests = 0, numPendingTests: skipped = 0 } = results;
+const [path, lakePath, failedSteps] = [process.argv[2], process.argv[3], Number(process.argv[4])];
+const read = (path) => { try { return readFileSync(path, "utf8"); } catch { return ""; } };
+const results = JSON.parse(read(path) || "{}");
+// JUnit's XML, as pytest writes it.
+const lake = (name) => Number(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`).exec(read(lakePath))?.[1] ?? 0);
+const skipped = (results.numPendingTests ?? 0) + lake("skipped");
+const lakeFailed = lake("failures") + lake("errors");
+const passed = (results.numPassedTests ?? 0) + lake("tests") - lakeFailed - lake("skipped");
+const numFailedTests = (results.numFailedTests ?? 0) + lakeFailed;
 // A step that failed without a failed test, such as lint or a suite that does not load, counts as one.
 const failed = Math.max(numFailedTests, failedSteps);
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);

@@ -45,13 +45,13 @@ make_environment() {
 
 has_pins() {
   [ -x "$venv/bin/python" ] || return 1
-  "$venv/bin/python" - "$here/requirements.txt" <<'PY'
+  "$venv/bin/python" - "$here/requirements.txt" "$here/../validation/requirements.txt" <<'PY'
 import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-for line in Path(sys.argv[1]).read_text().splitlines():
+for line in [line for path in sys.argv[1:] for line in Path(path).read_text().splitlines()]:
     pin = re.fullmatch(r"([\w.-]+)(?:\[[\w,]+\])?==(\S+)", line.strip())
     try:
         if pin and version(pin[1]) != pin[2]:
