@@ -1,7 +1,9 @@
 import { appendFileSync, existsSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, onTestFinished, vi } from "vitest";
-import { describeError, UploaderError } from "../../src/core/errors.ts";
+import { loadSettings } from "../../src/config/load-settings.ts";
+import type { Settings } from "../../src/config/settings.ts";
 import type { PipelineType } from "../../src/core/types.ts";
 import { setPipelineType } from "../../src/pipeline/set-type.ts";
 import {
@@ -20,13 +22,13 @@ import {
   type LogLine,
   type RunningInProcess,
   startInProcess,
-  uploadOnce,
 } from "../support/run-in-process.ts";
 import { openS3Lake } from "../support/s3-lake.ts";
 import type { S3Server } from "../support/s3-servers.ts";
 import { createSourceLog, type SourceLog } from "../support/source-log.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
-import { type Finished, type Running, startProgram } from "../support/uploader-process.ts";
+import type { Finished, Running } from "../support/uploader-process.ts";
+import { createUploaderRuns } from "./uploader-runs.ts";
 
 /** Whether the random kills are as many as `npm run test:faults` has them; all else has one length. */
 export const IS_FULL = process.env.FAULTS === "full";
@@ -62,6 +64,8 @@ export interface Site {
   ship(flags?: Flags): Promise<CleanRun>;
   /** Starts it in the test's process, where its clock and what it sees of the machine can be others. */
   startHere(flags?: Flags, options?: Here): RunningInProcess;
+  /** What the uploader goes by here. */
+  settings(flags?: Flags): Settings;
   /** A connection to a file that takes the source's place: with it begins another log. */
   openNew(path?: string): ReadingsDatabase;
   /** As `pipeline-manager set` does. */
@@ -113,35 +117,11 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
   const destination = lake?.environment ?? { OUTPUT_DIRECTORY: "lake", S3_ENABLED: "false", ...FAKE };
   const env = { ...destination, STATE_DIR: stateDir, ...given.env };
   const base = ["--sqlite", database, "--table", "readings", "--node-id", NODE];
-  const printed: string[] = [];
   const logs: LogLine[][] = [];
   const checked = demandCheck(place);
 
-  const start = (args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
-    const running = startProgram("uploader", args, { cwd: folder, env: { ...env, ...more } });
-    running.finished.then(({ stdout, stderr }) => printed.push(stdout, stderr));
-    return running;
-  };
-  async function runProcess(flags: Flags = {}): Promise<CleanRun> {
-    const more = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-    const { code, stdout, stderr } = await start([...base, "--once", ...more]).finished;
-    return { code, printed: stdout + stderr };
-  }
-
   const argv = { sqlite: database, table: "readings", "node-id": NODE };
-
-  /** As another process does it, but sooner. */
-  async function runHere(flags: Flags = {}, here: Here = {}): Promise<CleanRun> {
-    const lines: string[] = [];
-    const onLog = (line: LogLine) => lines.push(JSON.stringify(line));
-    const options = { argv: { ...argv, ...flags }, env, cwd: folder, onLog, ...here };
-    const code = await uploadOnce(options).catch((error: unknown) => {
-      lines.push(describeError(error));
-      return error instanceof UploaderError ? error.exitCode : 1;
-    });
-    printed.push(...lines);
-    return { code, printed: lines.join("\n") };
-  }
+  const { start, runProcess, runHere, printed } = createUploaderRuns({ cwd: folder, env, argv });
 
   function checkOptions(
     tables: readonly CheckedTable[],
@@ -175,6 +155,8 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
       logs.push(running.log as LogLine[]);
       return running;
     },
+    settings: (flags) =>
+      loadSettings({ argv: { ...argv, ...flags }, env, cwd: folder, hostname: hostname() }),
     openNew(path = database) {
       log.beginAgain();
       return log.open(path);

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
-import { readSourceState, rowsOf } from "../support/invariants.ts";
+import { rowsOf } from "../support/invariants.ts";
 import { appendReadings } from "../support/readings.ts";
 import { type S3Server, suiteFor } from "../support/s3-servers.ts";
 import { createRandom } from "../support/seeded-random.ts";
+import { readSourceState } from "../support/state-reader.ts";
 import { until } from "../support/until.ts";
 import type { Running } from "../support/uploader-process.ts";
 import { IS_FULL, NODE, openSite, SEED, tallyScenario } from "./campaign.ts";

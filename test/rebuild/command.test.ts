@@ -2,11 +2,13 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { formatBytes } from "../../src/cli/text-table.ts";
+import { tallyScenario } from "../faults/campaign.ts";
 import { appendReadings } from "../support/readings.ts";
 import { until } from "../support/until.ts";
 import { runProgram, startProgram } from "../support/uploader-process.ts";
-import { expectEveryRowOnce } from "./every-row-once.ts";
 import { openSite, type Site } from "./site.ts";
+
+const tally = tallyScenario("3 disk: state rebuilt (command)");
 
 function flagsOf({ database, stateDir, folder }: Site): string[] {
   const lake = join(folder, "lake");
@@ -29,7 +31,7 @@ function sizeOf(site: Site): number {
 }
 
 test("it says what it found, and wants --yes where there is no terminal", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   site.setType("emergency");
   appendReadings(site.db, 100);
   await site.upload();
@@ -66,11 +68,11 @@ The present state in FOLDER is moved aside, not deleted.
   expect(done.stdout).toContain("The state is rebuilt: readings goes on with generation 2.");
   expect(done.stdout).toMatch(/Moved aside: .*state\.db\.replaced-/);
   expect(await runProgram("uploader", [...flags, "--once"], options)).toMatchObject({ code: 0, stderr: "" });
-  await expectEveryRowOnce(site.objects(), site.db);
+  await site.check();
 });
 
 test("it leaves a state alone that an uploader works on", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   appendReadings(site.db, 30);
   const flags = flagsOf(site);
   const running = startProgram("uploader", flags, { cwd: site.folder });
@@ -83,11 +85,11 @@ test("it leaves a state alone that an uploader works on", async () => {
   });
   running.process.kill("SIGTERM");
   expect(await running.finished).toMatchObject({ code: 0 });
-  await expectEveryRowOnce(site.objects(), site.db);
+  await site.check();
 });
 
 test("killed at any moment, it is run again and loses and doubles nothing", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   appendReadings(site.db, 200);
   await site.upload();
   site.loseState({ undelivered: ({ sequence }) => sequence % 4 === 2 });
@@ -108,6 +110,6 @@ test("killed at any moment, it is run again and loses and doubles nothing", asyn
     await running.finished;
   }
   expect(await runProgram("uploader", rebuild, { cwd: site.folder })).toMatchObject({ code: 0, stderr: "" });
-  expect(await site.upload()).toBe(0);
-  await expectEveryRowOnce(site.objects(), site.db);
+  await site.upload();
+  await site.check();
 });

@@ -1,15 +1,18 @@
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { ownerKey } from "../../src/core/object-key.ts";
 import { rebuildState } from "../../src/rebuild.ts";
+import { tallyScenario } from "../faults/campaign.ts";
+import type { LakeObject } from "../support/lake-reader.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { appendReadings, createReadings } from "../support/readings.ts";
-import { noLog, startInProcess } from "../support/run-in-process.ts";
+import { noLog } from "../support/run-in-process.ts";
 import { until } from "../support/until.ts";
-import { expectEveryRowOnce } from "./every-row-once.ts";
 import { openSite, type Site } from "./site.ts";
+
+const tally = tallyScenario("3 disk: state rebuilt (ownership)");
 
 function markerPath(site: Site, table = "readings"): string {
   return join(site.folder, "lake", site.settings.sink.buckets.raw, ownerKey("press-7", table));
@@ -28,28 +31,16 @@ function snapshot(site: Site) {
 const noListing = () => {};
 
 test("an uploader that still runs stops at its next look, and the rebuilt one goes on", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   appendReadings(site.db, 30);
   const clock = createManualClock(Date.now());
-  const argv = {
-    sqlite: site.database,
-    table: "readings",
-    "node-id": "press-7",
-    "state-dir": "elsewhere",
-    directory: "lake",
-  };
-  const other = startInProcess({
-    argv: { ...argv, interval: "60" },
-    cwd: site.folder,
-    clock,
-    sleep: clock.sleep,
-  });
+  const other = site.startHere({ "state-dir": "elsewhere", interval: 60 }, { clock, sleep: clock.sleep });
   await until("it waits for the next cycle", () => clock.waits() === 3);
   expect(site.objects()).toHaveLength(1);
 
   await site.rebuild();
   appendReadings(site.db, 20);
-  expect(await site.upload()).toBe(0);
+  await site.upload();
   clock.advance(60_000);
   let isOver = false;
   other.finished.then(() => {
@@ -61,12 +52,12 @@ test("an uploader that still runs stops at its next look, and the rebuilt one go
   });
   expect(await other.finished).toBe(1);
   expect(other.log.find(({ err }) => err?.code === "OWNED_BY_ANOTHER")).toBeDefined();
-  expect(await site.upload()).toBe(0);
-  await expectEveryRowOnce(site.objects(), site.db);
+  await site.upload();
+  await site.check();
 });
 
 test("a state that was restored from a back-up", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   appendReadings(site.db, 30);
   await site.upload();
   const backup = join(site.folder, "backup");
@@ -76,15 +67,15 @@ test("a state that was restored from a back-up", async () => {
   rmSync(site.stateDir, { recursive: true });
   cpSync(backup, site.stateDir, { recursive: true });
   appendReadings(site.db, 5);
-  await expect(site.upload()).rejects.toMatchObject({ code: "OWNED_BY_ANOTHER" });
+  expect(await site.refusal()).toMatch(/is not this uploader's to ship/);
 
   await site.rebuild();
-  expect(await site.upload()).toBe(0);
-  await expectEveryRowOnce(site.objects(), site.db);
+  await site.upload();
+  await site.check();
 });
 
 test("a no changes nothing", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   appendReadings(site.db, 30);
   await site.upload();
   const before = snapshot(site);
@@ -95,12 +86,13 @@ test("a no changes nothing", async () => {
   ).toBeNull();
   expect(snapshot(site)).toEqual(before);
   appendReadings(site.db, 10);
-  expect(await site.upload()).toBe(0);
+  await site.upload();
   expect(new Set(site.objects().map(({ name }) => name.generation))).toEqual(new Set([1]));
+  await site.check();
 });
 
 test("a bucket that cannot be listed ends it, and changes nothing", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   appendReadings(site.db, 30);
   await site.upload();
   const bucket = join(site.folder, "lake", site.settings.sink.buckets.emergency);
@@ -111,23 +103,32 @@ test("a bucket that cannot be listed ends it, and changes nothing", async () => 
     message: expect.stringContaining(bucket),
   });
   expect(snapshot(site)).toEqual(before);
+  rmSync(bucket);
+  await site.check();
 });
 
 test("an object of a torn extraction that is not Parquet ends it, and changes nothing", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   site.setType("emergency");
   appendReadings(site.db, 30);
   await site.upload();
   site.loseState({ undelivered: ({ sequence, part }) => sequence === 2 && part === 1 });
-  const [torn] = site.objects().filter(({ name }) => name.sequence === 2);
-  writeFileSync(torn?.path ?? "", "no Parquet");
+  const [torn] = site.objects().filter(({ name }) => name.sequence === 2) as [LakeObject];
+  const whole = join(site.folder, "whole");
+  renameSync(torn.path, whole);
+  writeFileSync(torn.path, "no Parquet");
   const before = snapshot(site);
-  await expect(site.rebuild()).rejects.toMatchObject({ message: expect.stringContaining(torn?.key ?? "?") });
+  await expect(site.rebuild()).rejects.toMatchObject({ message: expect.stringContaining(torn.key) });
   expect(snapshot(site)).toEqual(before);
+
+  renameSync(whole, torn.path);
+  await site.rebuild();
+  await site.upload();
+  await site.check();
 });
 
 test("cut short between two tables, it is refused until it was run again", async () => {
-  const site = openSite({ flags: { table: "*" } });
+  const site = await openSite(tally, { flags: { table: "*" } });
   createReadings(site.db, "valves");
   for (const table of ["readings", "valves"]) appendReadings(site.db, 40, { table });
   await site.upload();
@@ -150,23 +151,21 @@ test("cut short between two tables, it is refused until it was run again", async
   });
   expect(existsSync(join(site.stateDir, "state.db"))).toBe(false);
   expect(existsSync(join(site.stateDir, "state.db.rebuilding"))).toBe(false);
-  await expect(site.upload()).rejects.toMatchObject({ code: "OWNED_BY_ANOTHER" });
+  expect(await site.refusal()).toMatch(/is not this uploader's to ship/);
 
   await site.rebuild();
-  expect(await site.upload()).toBe(0);
-  const ofTable = (table: string) => site.objects().filter(({ name }) => name.table === table);
-  await expectEveryRowOnce(ofTable("readings"), site.db);
-  expect(ofTable("valves").reduce((sum, { name }) => sum + name.rows, 0)).toBe(40);
+  await site.upload();
+  await site.check([{ name: "readings" }, { name: "valves" }]);
 });
 
 test("what comes in while it asks counts too", async () => {
-  const site = openSite();
+  const site = await openSite(tally);
   appendReadings(site.db, 40);
   await site.upload();
-  const [late] = site.objects().filter(({ name }) => name.sequence === 3);
-  const path = late?.path ?? "";
-  const bytes = readFileSync(path);
-  site.loseState({ undelivered: ({ sequence }) => sequence === 3 });
+  const [late] = site.objects().filter(({ name }) => name.sequence === 3) as [LakeObject];
+  const onItsWay = join(site.folder, "on its way");
+  site.loseState();
+  renameSync(late.path, onItsWay);
   const rebuilt = await rebuildState({
     settings: site.settings,
     clock: systemClock,
@@ -174,11 +173,11 @@ test("what comes in while it asks counts too", async () => {
     onListed: noListing,
     async confirm({ sources }) {
       expect(sources[0]?.plan.cursor).toBe(20n);
-      writeFileSync(path, bytes);
+      renameSync(onItsWay, late.path);
       return true;
     },
   });
   expect(rebuilt?.sources[0]?.plan.cursor).toBe(40n);
-  expect(await site.upload()).toBe(0);
-  await expectEveryRowOnce(site.objects(), site.db);
+  await site.upload();
+  await site.check();
 });

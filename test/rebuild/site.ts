@@ -1,70 +1,63 @@
 import { rmSync } from "node:fs";
-import { hostname } from "node:os";
-import { join } from "node:path";
-import { onTestFinished, vi } from "vitest";
-import { loadSettings } from "../../src/config/load-settings.ts";
+import { expect } from "vitest";
 import type { Settings } from "../../src/config/settings.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import type { ObjectName } from "../../src/core/object-key.ts";
-import type { PipelineType } from "../../src/core/types.ts";
-import { setPipelineType } from "../../src/pipeline/set-type.ts";
 import { type RebuildFindings, type Rebuilt, rebuildState } from "../../src/rebuild.ts";
-import { type LakeObject, listObjects } from "../support/lake-reader.ts";
-import { openReadings, type ReadingsDatabase } from "../support/readings.ts";
-import { noLog, uploadOnce } from "../support/run-in-process.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
+import {
+  type Flags,
+  openSite as openShippingSite,
+  type Site as ShippingSite,
+  type Tally,
+} from "../faults/campaign.ts";
+import type { CheckedTable } from "../support/invariants.ts";
+import { nameOf } from "../support/lake-place.ts";
+import type { LakeObject } from "../support/lake-reader.ts";
+import { noLog } from "../support/run-in-process.ts";
+import type { S3Server } from "../support/s3-servers.ts";
 
 /** A machine with a sensor's database and an uploader, whose extractions are of ten rows, and its lake. */
-export interface Site {
-  readonly folder: string;
-  readonly database: string;
-  readonly db: ReadingsDatabase;
-  readonly stateDir: string;
+export interface Site
+  extends Pick<ShippingSite, "folder" | "database" | "db" | "stateDir" | "setType" | "startHere"> {
   readonly settings: Settings;
-  setType(type: PipelineType): void;
-  upload(): Promise<0 | 1>;
+  /** Ships all there is. */
+  upload(): Promise<void>;
+  /** Runs the uploader, which has to refuse; gives back what it says. */
+  refusal(): Promise<string>;
   /** Runs the rebuild with a yes, and gives what it said before. */
   rebuild(): Promise<{ readonly findings: RebuildFindings; readonly rebuilt: Rebuilt }>;
   objects(): LakeObject[];
   /** Takes objects out of the lake, as if their delivery had never come about, and the state with its outbox. */
   loseState(options?: { readonly undelivered?: (name: ObjectName) => boolean }): void;
+  /** Asserts I1 to I10: no row lost, none twice; left out: of the readings as they are. */
+  check(tables?: readonly CheckedTable[]): Promise<void>;
 }
 
 export interface SiteOptions {
-  /** Where the objects come to lie; a folder of the site's where left out. */
-  readonly lake?: { readonly environment: Readonly<Record<string, string>>; objects(): LakeObject[] };
-  readonly flags?: Readonly<Record<string, unknown>>;
+  /** Left out: a folder. */
+  readonly server?: S3Server;
+  readonly flags?: Flags;
 }
 
-export function openSite({ lake, flags = {} }: SiteOptions = {}): Site {
-  const folder = temporaryFolder();
-  const database = join(folder, "sensor.db");
-  const stateDir = join(folder, "state");
-  const db = openReadings(database);
-  const directory = join(folder, "lake");
-  const argv = {
-    sqlite: database,
-    table: "readings",
-    "node-id": "press-7",
-    "state-dir": stateDir,
-    "max-batch-size": "10",
-    ...(lake ? {} : { directory }),
-    ...flags,
-  };
-  const env = lake?.environment ?? {};
-  // The AWS SDK looks for credentials in the environment of the process.
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  onTestFinished(() => void vi.unstubAllEnvs());
-  const settings = loadSettings({ argv, env, cwd: folder, hostname: hostname() });
-  const objects = () => lake?.objects() ?? listObjects(directory);
+export async function openSite(tally: Tally, { server, flags: more = {} }: SiteOptions = {}): Promise<Site> {
+  const flags = { "max-batch-size": "10", ...more };
+  const site = await openShippingSite({ server, isInProcess: true });
+  const { folder, database, db, stateDir, place, observer, setType, startHere } = site;
+  const settings = site.settings(flags);
+  const lossyGenerations = new Set<number>();
+
   return {
-    folder,
-    database,
-    db,
-    stateDir,
-    settings,
-    setType: (type) => void setPipelineType(db, { type, by: "test", now: Date.now() }),
-    upload: () => uploadOnce({ argv, env, cwd: folder }),
+    ...{ folder, database, db, stateDir, setType, startHere, settings },
+    async upload() {
+      const { code, printed } = await site.ship(flags);
+      expect(code, printed).toBe(0);
+      await observer.look();
+    },
+    async refusal() {
+      const { code, printed } = await site.ship(flags);
+      expect(code, printed).toBe(1);
+      return printed;
+    },
     async rebuild() {
       let findings: RebuildFindings | undefined;
       const rebuilt = await rebuildState({
@@ -79,10 +72,20 @@ export function openSite({ lake, flags = {} }: SiteOptions = {}): Site {
       });
       return { findings: findings as RebuildFindings, rebuilt: rebuilt as Rebuilt };
     },
-    objects,
+    objects: () => place.objects(),
     loseState({ undelivered = () => false } = {}) {
       rmSync(stateDir, { recursive: true });
-      for (const { path, name } of objects()) if (undelivered(name)) rmSync(path);
+      for (const object of place.objects().filter(({ name }) => undelivered(name))) {
+        rmSync(object.path);
+        observer.forget(nameOf(object));
+        lossyGenerations.add(object.name.generation);
+        db.prepare(
+          "UPDATE pipeline_executions SET status = 'pending', completed_at = NULL WHERE bucket = ? AND object_key = ?",
+        ).run(object.bucket, object.key);
+      }
+    },
+    async check(tables) {
+      tally.add(await site.check(tables, { flags, lossyGenerations: [...lossyGenerations] }));
     },
   };
 }

@@ -55,6 +55,11 @@ export async function readRows(objects: readonly { readonly path: string }[]): P
   return rows;
 }
 
+/** The files of some objects, as SQL on DuckDB names them. */
+export function pathList(objects: readonly { readonly path: string }[]): string {
+  return `[${objects.map(({ path }) => `'${path.replaceAll("'", "''")}'`).join(", ")}]`;
+}
+
 export interface LakeTable {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly unknown[])[];
@@ -66,8 +71,7 @@ export interface LakeTable {
  */
 export async function readTable(objects: readonly { readonly path: string }[]): Promise<LakeTable> {
   if (objects.length === 0) return { columns: [], rows: [] };
-  const paths = objects.map(({ path }) => `'${path.replaceAll("'", "''")}'`).join(", ");
-  const all = `SELECT * FROM read_parquet([${paths}], hive_partitioning = false, filename = true)`;
+  const all = `SELECT * FROM read_parquet(${pathList(objects)}, hive_partitioning = false, filename = true)`;
   const described = await duckdb(`DESCRIBE ${all}`);
   const isText = described.map((column) => column.column_type === "VARCHAR");
   const columns = described.map((column) => column.column_name as string);

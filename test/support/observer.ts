@@ -17,6 +17,8 @@ export interface ListedObject {
  */
 export interface Observer {
   look(): Promise<void>;
+  /** An object that the test itself takes away, by bucket and key: it has never been there. */
+  forget(name: string): void;
   /** By bucket and key: all that the state has ever been seen to list, as it was listed first. */
   readonly listed: ReadonlyMap<string, ListedObject>;
   /** Where a key held two contents, or was listed with two (I4), or a cursor went back (I5). */
@@ -103,7 +105,12 @@ export function createObserver({
     }
   }
 
-  return { look, listed, violations };
+  function forget(name: string): void {
+    versions.delete(name);
+    listed.delete(name);
+  }
+
+  return { look, forget, listed, violations };
 }
 
 function describe({ sha256, rows, bytes }: ListedObject): string {

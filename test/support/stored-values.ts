@@ -118,3 +118,35 @@ function text(value: string, encoding: LakeCell["encoding"]): StoredValue {
   if (encoding !== "utf16be") return `text ${Buffer.from(value, encoding).toString("hex")}`;
   return `text ${Buffer.from(value, "utf16le").swap16().toString("hex")}`;
 }
+
+/** A timestamp; null where it is none. */
+export function instantOf(stored: StoredValue): string | null {
+  const text = textOf(stored);
+  const time = text === null ? Number.NaN : Date.parse(text);
+  return Number.isNaN(time) ? null : new Date(time).toISOString();
+}
+
+export function textOf(stored: StoredValue): string | null {
+  return stored.startsWith("text ") ? Buffer.from(stored.slice(5), "hex").toString("utf8") : null;
+}
+
+export function numberOf(stored: StoredValue): number | null {
+  if (stored.startsWith("integer ")) return Number(stored.slice(8));
+  if (stored.startsWith("real ")) return Buffer.from(stored.slice(5), "hex").readDoubleBE();
+  return null;
+}
+
+/** `typeof` of the text '1' once it is stored in a column of the type, asked of the given connection. */
+export function affinityOf(
+  db: { exec(sql: string): unknown; prepare(sql: string): { pluck(): { get(): unknown } } },
+  declaredType: string,
+): LakeCell["affinity"] {
+  db.exec(`CREATE TEMP TABLE ${quoteName("affinity of")} (x ${declaredType})`);
+  db.exec(`INSERT INTO temp.${quoteName("affinity of")} VALUES ('1')`);
+  const affinity = db
+    .prepare(`SELECT typeof(x) FROM temp.${quoteName("affinity of")}`)
+    .pluck()
+    .get();
+  db.exec(`DROP TABLE temp.${quoteName("affinity of")}`);
+  return affinity as LakeCell["affinity"];
+}
