@@ -14,7 +14,7 @@ import { expectEveryRowOnce } from "../support/whole-lake.ts";
 
 const KILLS = 30;
 const BATCH = 40;
-const READINGS = 9_000;
+const READINGS = 24_000;
 /** Of an image: 40 of them make an object that is sent in parts. */
 const IMAGE_BYTES = 450_000;
 const IMAGES = 3 * BATCH;
