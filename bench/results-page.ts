@@ -28,7 +28,7 @@ export function resultsPage(
     facts.map(([name, value]) => `- ${name}: ${value}`).join("\n"),
     [
       "Every program runs as a process of its own, in turn with the others, from its start to its end; figures are medians.",
-      "All write snappy Parquet with the same columns and types, which is read back and compared with the source by count and checksum.",
+      "All write snappy Parquet with the source's columns, of the same types, to which ours adds five of its own, which is read back and compared with the source by count and checksum.",
       "Ours also syncs every file to disk, keeps a state that survives power loss, and hashes what it ships; the peers do not.",
       "Peak memory is the largest resident set, MB are 10⁶ bytes, and file caches are warm.",
     ].join("\n"),

@@ -63,7 +63,7 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
     edge.set_type("raw")
     edge.upload()
     run_bronze_pipeline(work, "second")
-    dbt(work, "build")
+    dbt(work, "run")
     late = table("gold.db/fct_iot_events").where("_rowid = 301").first()
     assert table("gold.db/fct_iot_events").count() == 201
     after = days()
