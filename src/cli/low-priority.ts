@@ -1,6 +1,5 @@
 import { readdirSync } from "node:fs";
 import { constants, getPriority, setPriority } from "node:os";
-import type { Logger } from "../observe/logger.ts";
 
 /** nice 10: where there is too little CPU time, a tenth of what the sensor is given, and never nothing. */
 const PRIORITY = constants.priority.PRIORITY_BELOW_NORMAL;
@@ -9,11 +8,11 @@ const PRIORITY = constants.priority.PRIORITY_BELOW_NORMAL;
  * Lets the sensor go first where both want the CPU. A process that has a lower priority already keeps it. Where the
  * system does not allow it, rows are shipped all the same.
  */
-export function lowerPriority(log: Logger): void {
+export function lowerPriority(): void {
   try {
     for (const id of threads()) if (getPriority(id) < PRIORITY) setPriority(id, PRIORITY);
-  } catch (err) {
-    log.debug({ err }, "the priority cannot be lowered");
+  } catch {
+    // Nothing depends on it.
   }
 }
 
