@@ -6,20 +6,12 @@ import { loadSettings } from "../config/load-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { systemClock, systemSleep } from "../core/clock.ts";
 import { describeError, UploaderError } from "../core/errors.ts";
-import { planRun } from "../dry-run.ts";
-import { createLogger } from "../observe/logger.ts";
+import { createLogger, type Logger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
 import { findPackage } from "../package-root.ts";
-import { setAsideObjects } from "../set-aside.ts";
 import { createExtractionThreads } from "../threads/extraction-threads.ts";
 import { runUploader } from "../uploader.ts";
-import { confirmOnTerminal } from "./confirm.ts";
-import { createListingProgress } from "./listing-progress.ts";
-import { outboxDocument, reportChosen, reportOutbox, reportSetAside } from "./outbox-report.ts";
-import { reportPlan } from "./plan-report.ts";
-import { reportFindings, reportRebuilt } from "./rebuild-report.ts";
 import { stopOnSignals } from "./signals.ts";
-import { reportState, stateDocument } from "./state-report.ts";
 
 const program = yargs(hideBin(process.argv))
   .scriptName("uploader")
@@ -48,10 +40,7 @@ const program = yargs(hideBin(process.argv))
         "Print cursors, sequences and what the outbox holds; an uploader may be running",
         (show) =>
           show.option("json", { type: "boolean", default: false, description: "Print one JSON document" }),
-        (argv) => {
-          const document = stateDocument(readSettings(argv).stateDir);
-          print(argv.json ? JSON.stringify(document, null, 2) : reportState(document));
-        },
+        (argv) => showState(readSettings(argv), argv.json),
       )
       .command(
         "rebuild",
@@ -69,10 +58,7 @@ const program = yargs(hideBin(process.argv))
         "Print what waits and why; an uploader may be running",
         (list) =>
           list.option("json", { type: "boolean", default: false, description: "Print one JSON document" }),
-        (argv) => {
-          const document = outboxDocument(readSettings(argv).stateDir);
-          print(argv.json ? JSON.stringify(document, null, 2) : reportOutbox(document));
-        },
+        (argv) => listOutbox(readSettings(argv), argv.json),
       )
       .command(
         "set-aside [key]",
@@ -117,10 +103,12 @@ function readSettings(argv: Readonly<Record<string, unknown>>): Settings {
   return loadSettings({ argv, env: process.env, cwd: process.cwd(), hostname: hostname() });
 }
 
+// What is imported in a function is not needed for shipping, whose start should be short.
+
 async function ship(settings: Settings, acceptNewDestination: boolean): Promise<void> {
   const isTerminal = process.stdout.isTTY === true;
   const log = createLogger(settings.logLevel, { isTerminal });
-  if (settings.dryRun) return print(reportPlan(await planRun(settings, systemClock, log)));
+  if (settings.dryRun) return plan(settings, log);
   const signals = stopOnSignals(log);
   try {
     process.exitCode = await runUploader({
@@ -139,10 +127,32 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
   }
 }
 
+async function plan(settings: Settings, log: Logger): Promise<void> {
+  const { planRun } = await import("../dry-run.ts");
+  const { reportPlan } = await import("./plan-report.ts");
+  print(reportPlan(await planRun(settings, systemClock, log)));
+}
+
+async function showState({ stateDir }: Settings, json: boolean): Promise<void> {
+  const { reportState, stateDocument } = await import("./state-report.ts");
+  const document = stateDocument(stateDir);
+  print(json ? JSON.stringify(document, null, 2) : reportState(document));
+}
+
+async function listOutbox({ stateDir }: Settings, json: boolean): Promise<void> {
+  const { outboxDocument, reportOutbox } = await import("./outbox-report.ts");
+  const document = outboxDocument(stateDir);
+  print(json ? JSON.stringify(document, null, 2) : reportOutbox(document));
+}
+
 async function rebuild(settings: Settings, yes: boolean): Promise<void> {
+  const { confirmOnTerminal } = await import("./confirm.ts");
+  const { createListingProgress } = await import("./listing-progress.ts");
+  const { reportFindings, reportRebuilt } = await import("./rebuild-report.ts");
+  const { rebuildState } = await import("../rebuild.ts");
   const progress = createListingProgress(process.stderr);
   try {
-    const rebuilt = await (await import("../rebuild.ts")).rebuildState({
+    const rebuilt = await rebuildState({
       settings,
       clock: systemClock,
       log: createLogger(settings.logLevel, { isTerminal: process.stdout.isTTY === true }),
@@ -174,6 +184,9 @@ async function takeOut(
       message: "Which object is to be set aside?",
       hint: "Name its key, or all of a table with --table; see `uploader outbox list`.",
     });
+  const { confirmOnTerminal } = await import("./confirm.ts");
+  const { reportChosen, reportSetAside } = await import("./outbox-report.ts");
+  const { setAsideObjects } = await import("../set-aside.ts");
   const paths = await setAsideObjects({
     settings,
     choice: { key, tables },

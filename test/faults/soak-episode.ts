@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
@@ -17,6 +17,8 @@ const ROWS_PER_SECOND = 5_000;
 const KEEP_SECONDS = 60;
 
 const FAULTY_SHARE = 0.15;
+
+const MEMORY_DISK = "/dev/shm";
 
 /** Once a request is struck by one of these, another try has to bring it through. */
 const FAULTS: readonly Interference[] = [
@@ -41,7 +43,9 @@ export interface FaultyServer {
 }
 
 export async function startFaultyServer(random: () => number): Promise<FaultyServer> {
-  const server = await startVersitygw();
+  // It stands for a machine elsewhere, which takes neither the sensor's disk nor, as far as it can be had, its CPU.
+  const folder = existsSync(MEMORY_DISK) ? mkdtempSync(join(MEMORY_DISK, "soak-")) : undefined;
+  const server = await startVersitygw({ yields: true, ...(folder && { folder }) });
   let isFaulty = false;
   let faults = 0;
   const proxy = await startS3Proxy(server.endpoint, () => {
@@ -60,6 +64,7 @@ export async function startFaultyServer(random: () => number): Promise<FaultySer
     async stop() {
       await proxy.stop();
       await server.stop();
+      if (folder) rmSync(folder, { recursive: true });
     },
   };
 }

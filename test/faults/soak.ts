@@ -18,8 +18,9 @@ import {
  * the writer and without one by turns.
  *
  * A window with an uploader is dearer than a sensor's day: it begins with what came in the window before, and the
- * uploader is killed and started again every few seconds. The S3 server and the proxy, which stand for machines
- * elsewhere, take their CPU time from the same cores. What is measured is therefore the most that it costs.
+ * uploader is killed and started again every few seconds. The proxy, and as far as its priority lets it the S3 server,
+ * which stand for machines elsewhere, take their CPU time from the same cores. What is measured is therefore the most
+ * that it costs.
  */
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 1);
 const LONGEST_EPISODE_MINUTES = 2;

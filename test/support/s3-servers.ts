@@ -29,6 +29,8 @@ export interface S3Server {
 export interface StartOptions {
   /** Kept when the server stops; without it the server has a new one, which goes with it. */
   readonly folder?: string;
+  /** Whether its CPU time comes after that of everything else, as that of a server on another machine would. */
+  readonly yields?: boolean;
 }
 
 export type ServerName = "versitygw" | "moto";
@@ -116,9 +118,9 @@ async function start(
   // Between finding a port free and listening on it another process may take it; then the server ends at once.
   for (let attempt = 1; ; attempt++) {
     const port = await freePort();
+    const command = [PROGRAMS[name], ...parameters(port, folder)];
     const guarded = await spawnGuarded(
-      PROGRAMS[name],
-      parameters(port, folder),
+      options.yields ? ["nice", "-n", "19", ...command] : command,
       options.folder ? null : folder,
     );
     const endpoint = `http://127.0.0.1:${port}`;
@@ -186,8 +188,8 @@ kill "$watcher"
 [ -z "$folder" ] || rm -rf -- "$folder"
 `;
 
-async function spawnGuarded(program: string, parameters: string[], folder: string | null): Promise<Guarded> {
-  const guard = spawn("bash", ["-c", GUARD, "guard", folder ?? "", program, ...parameters], {
+async function spawnGuarded(command: readonly string[], folder: string | null): Promise<Guarded> {
+  const guard = spawn("bash", ["-c", GUARD, "guard", folder ?? "", ...command], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, ROOT_ACCESS_KEY: ACCESS_KEY_ID, ROOT_SECRET_KEY: SECRET_ACCESS_KEY },
   });
@@ -195,7 +197,7 @@ async function spawnGuarded(program: string, parameters: string[], folder: strin
   let output = "";
   const pid = await new Promise<number>((resolve, reject) => {
     guard.once("error", reject);
-    guard.once("exit", () => reject(new Error(`the guard of ${program} ended at once:\n${output}`)));
+    guard.once("exit", () => reject(new Error(`the guard of ${command[0]} ended at once:\n${output}`)));
     for (const stream of [guard.stdout, guard.stderr])
       stream.on("data", (data) => {
         output = (output + data).slice(-10_000);
