@@ -1,4 +1,7 @@
-"""What the notebooks of notebooks/jobs/ share: how dbt connects from a job, and where its project is copied to."""
+"""What the notebooks of notebooks/jobs/ share: how dbt connects from a job, and where its project is copied to.
+
+The parameters of their jobs (resources/jobs.yml) are read here.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,24 @@ from lake.dbt_run import Connection, Project, cluster_http_path
 CLIENT_ID, CLIENT_SECRET = "dbt-client-id", "dbt-client-secret"
 
 
-def connection(
-    spark: SparkSession, dbutils: Any, catalog: str, schema_prefix: str, secret_scope: str, http_path: str
-) -> Connection:
-    """By OAuth as the service principal whose id and secret are in `secret_scope`.
+def connection(spark: SparkSession, dbutils: Any) -> Connection:
+    """By OAuth as the service principal whose id and secret are in the job's secret scope.
 
-    To the warehouse of `http_path`, or where that is empty to the cluster that the job runs on.
+    To the warehouse of the parameter `http_path`, or where that is empty to the cluster that the job runs on.
     """
 
     def usage_tag(name: str) -> str:
         return spark.conf.get(f"spark.databricks.clusterUsageTags.{name}")
 
+    secret_scope = dbutils.widgets.get("secret_scope")
     return Connection(
         host=spark.conf.get("spark.databricks.workspaceUrl"),
-        http_path=http_path or cluster_http_path(usage_tag("clusterOwnerOrgId"), usage_tag("clusterId")),
+        http_path=dbutils.widgets.get("http_path")
+        or cluster_http_path(usage_tag("clusterOwnerOrgId"), usage_tag("clusterId")),
         client_id=dbutils.secrets.get(secret_scope, CLIENT_ID),
         client_secret=dbutils.secrets.get(secret_scope, CLIENT_SECRET),
-        catalog=catalog,
-        schema_prefix=schema_prefix,
+        catalog=dbutils.widgets.get("catalog"),
+        schema_prefix=dbutils.widgets.get("schema_prefix"),
     )
 
 

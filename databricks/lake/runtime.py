@@ -34,7 +34,7 @@ def read_objects(spark: SparkSession, source: Source, schema: StructType | None)
     return (
         spark.readStream.format("parquet")
         .schema(schema)
-        # Not ignoreCorruptFiles, which takes a network that is down for the end of an object.
+        # Not ignoreCorruptFiles, which takes a network that is down for the end of an object (damage.py).
         .option("ignoreMissingFiles", True)
         .option("maxFileAge", _NEVER)
         .load(source.glob)

@@ -2,8 +2,9 @@
 
 On Databricks Auto Loader does it (`runtime.py`), but where a table has no object yet. On open-source Spark a file
 source with a fixed schema drops a new column without a word, and one whose schema is inferred anew changes types
-without one. So the footers of the objects that no run has seen yet are read: new columns are taken, and an object of
-which a column has another type than its table, or which is no Parquet file, is set aside by its key.
+without one. So the footers of the objects that no run has seen yet are read, and then their rows (`damage.py`): new
+columns are taken, and an object of which a column has another type than its table, which is no Parquet file, or whose
+rows cannot be read, is set aside by its key, in this run and all later ones.
 
 A limit that Auto Loader does not have: an object that comes in the seconds between this look and the streams' own
 listing is read with the columns known so far. If it is the very first with a new column, that column's values in it are
@@ -22,6 +23,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from lake.bronze import ADDED, base_schema
+from lake.damage import damaged_objects
 from lake.object_keys import key_of, object_key, parse_path
 from lake.runtime import ON_DATABRICKS, files_glob
 from lake.sources import Settings, Source, sources
@@ -46,7 +48,7 @@ def learn_schemas(spark: SparkSession, settings: Settings, database: str) -> Lea
     if ON_DATABRICKS:
         empty = [source for source in sources(settings) if _is_empty(spark, source.folder)]
         return Learned({source.name: base_schema(source) for source in empty})
-    learned = Learned()
+    learned = Learned(set_aside=_set_aside_before(spark, database))
     paths = _new_objects(spark, settings, database)
     declared = sources(settings)
     for source in declared:
@@ -85,6 +87,7 @@ def _fit(spark: SparkSession, known: StructType, paths: list[str], set_aside: di
         return known
     merged = _read_footers(spark, known, paths)
     if isinstance(merged, StructType):
+        set_aside.update(damaged_objects(spark, merged, paths))
         return merged
     if len(paths) == 1:
         set_aside[key_of(paths[0])] = merged
@@ -108,8 +111,8 @@ def _read_footers(spark: SparkSession, known: StructType, paths: list[str]) -> S
 def _new_objects(spark: SparkSession, settings: Settings, database: str) -> dict[tuple[bool, str, str], list[str]]:
     """Paths by (rejected, type, table), the oldest first."""
     files = [_list(spark, bucket) for bucket in dict.fromkeys(settings.buckets.values())]
-    inventory = f"{database}.object_inventory"
-    seen = spark.read.table(inventory).select("_source_file") if spark.catalog.tableExists(inventory) else None
+    inventory = _inventory(spark, database)
+    seen = None if inventory is None else inventory.select("_source_file")
     found: list[tuple[object, str]] = []
     for listed in filter(None, files):
         new = listed.where(object_key(F.col("path")).isNotNull())
@@ -117,6 +120,19 @@ def _new_objects(spark: SparkSession, settings: Settings, database: str) -> dict
             new = new.join(seen, new["path"] == seen["_source_file"], "left_anti")
         found += [(row["modificationTime"], row["path"]) for row in new.collect()]
     return _by_table(path for _, path in sorted(found, key=lambda file: (str(file[0]), file[1])))
+
+
+def _set_aside_before(spark: SparkSession, database: str) -> dict[str, str]:
+    """Reasons by key. A stream that failed in that run, or begins anew, meets these objects again."""
+    inventory = _inventory(spark, database)
+    if inventory is None:
+        return {}
+    return dict(inventory.where("set_aside IS NOT NULL").select("object_key", "set_aside").collect())
+
+
+def _inventory(spark: SparkSession, database: str) -> DataFrame | None:
+    name = f"{database}.object_inventory"
+    return spark.read.table(name) if spark.catalog.tableExists(name) else None
 
 
 def _by_table(paths: Iterable[str]) -> dict[tuple[bool, str, str], list[str]]:
@@ -134,11 +150,12 @@ def _is_empty(spark: SparkSession, folder: str) -> bool:
 
 
 def _list(spark: SparkSession, folder: str) -> DataFrame | None:
+    """Path and modificationTime of the files below a folder; null where there are none."""
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", True).option("ignoreMissingFiles", True)
-    files = reader.option("pathGlobFilter", "*.parquet").load(files_glob(folder))
-    files = files.select("path", "modificationTime")
+    reader = reader.option("pathGlobFilter", "*.parquet")
     try:
-        files.schema  # noqa: B018 — where the bucket has no files, or is not there yet, this is what says so
+        files = reader.load(files_glob(folder)).select("path", "modificationTime")
+        files.schema  # noqa: B018 — a session of Spark Connect, as pipelines have, looks only here
     except PySparkException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             return None

@@ -82,7 +82,7 @@ def paths(bundle: Bundle) -> Iterator[str]:
 
 
 def parameters(bundle: Bundle) -> Iterator[str]:
-    """A notebook is given what it reads from widgets, and what is given is read."""
+    """A notebook is given what it, or what it imports from lake/, reads from widgets, and what is given is read."""
     for where, key, job in _jobs(bundle):
         folder = bundle.origin["jobs", key].parent
         of_job = {parameter.get("name") for parameter in job.get("parameters") or []}
@@ -92,7 +92,7 @@ def parameters(bundle: Bundle) -> Iterator[str]:
             path = folder / str(notebook.get("notebook_path"))
             if not path.is_file():
                 continue
-            source = path.read_text()
+            source = _with_imports(path, bundle.root / "lake")
             read = set(re.findall(r"""dbutils\.widgets\.get\(["'](\w+)["']\)""", source))
             own = set(re.findall(r"""dbutils\.widgets\.\w+\(["'](\w+)["'],""", source))
             of_task = set(notebook.get("base_parameters") or {})
@@ -141,6 +141,13 @@ def _machine(cluster: dict[str, Any]) -> Iterator[str]:
     )
     if (cluster.get("num_workers") == 0) != single:
         yield "num_workers: 0 and the settings of a single node go together"
+
+
+def _with_imports(notebook: Path, lake: Path) -> str:
+    """The notebook's text, and that of the modules of lake/ from which it imports."""
+    source = notebook.read_text()
+    modules = (lake / f"{name}.py" for name in re.findall(r"^from lake\.(\w+) import", source, re.M))
+    return "\n".join([source, *(module.read_text() for module in modules if module.is_file())])
 
 
 def _jobs(bundle: Bundle) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -1,58 +1,64 @@
-"""dbt builds silver and gold on what the bronze pipeline made of objects of the real uploader."""
+"""dbt builds silver and gold on bronze tables of objects that the real uploader wrote.
+
+dbt is called in this process, where its method `session` finds the session of the tests: neither dbt nor bronze starts
+a Spark of its own. As processes, dbt is run by test_dbt_run.py and run-local.sh, bronze by test_pipeline.py.
+"""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
-from bronze_run import prepare_bronze, run_bronze_pipeline, spark_environment
+from dbt.cli.main import dbtRunner
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from edge import ROOT, Edge
+from edge import PREFIX, REGION, ROOT, Edge
+from lake.sources import read_settings
+from lake.streams import run_bronze
 
 PROJECT = ROOT / "databricks" / "dbt"
 
 
-def dbt(work: Path, *command: str, target: str = "local", env: dict[str, str] | None = None) -> None:
-    environment = {
-        **spark_environment(work),
-        "DBT_ENV_PREFIX": "local",
-        "DBT_TARGET_PATH": str(work / "dbt-target"),
-        "DBT_LOG_PATH": str(work / "dbt-logs"),
-        **(env or {}),
-    }
-    arguments = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", target]
-    done = subprocess.run(["dbt", *command, *arguments], cwd=work, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-6000:]
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBT_ENV_PREFIX", "local")
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
 
 
-@pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dbt")
-    subprocess.run([ROOT / "databricks/local/setup.sh", "--work", folder], check=True)
-    return folder
+def dbt(*command: str, target: str = "local") -> None:
+    done = dbtRunner().invoke(
+        [*command, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", target]
+    )
+    failed = [
+        f"{result.node.name}: {result.message}" for result in getattr(done.result, "results", []) if result.failures
+    ]
+    assert done.success, (done.exception, failed)
 
 
-def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSession, work: Path) -> None:
+def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSession, tmp_path: Path) -> None:
     def table(name: str) -> DataFrame:
-        # By its folder: the catalog of that warehouse belongs to dbt's process.
-        return spark.read.format("delta").load(str(work / "warehouse" / f"local_{name}"))
+        return spark.read.table(f"local_{name}")
 
     def days() -> dict[tuple, Row]:
-        rows = table("gold.db/agg_daily_device_metrics").drop("loaded_at").collect()
+        rows = table("gold.agg_daily_device_metrics").drop("loaded_at").collect()
         return {(row["device_id"], row["event_date"]): row for row in rows}
 
-    edge = Edge("edge-1", work / "edge", work / "lake")
+    def bronze() -> None:
+        given = {"lake.url": f"file://{tmp_path}/lake/", "lake.bucket_prefix": PREFIX, "lake.region": REGION}
+        settings = read_settings(lambda name, default: given.get(name, default))
+        run_bronze(spark, settings, "local_bronze", str(tmp_path / "checkpoints"))
+
+    edge = Edge("edge-1", tmp_path / "edge", tmp_path / "lake")
     edge.ship("raw", 100, "2026-11-20T12:00:00Z")
     edge.ship("emergency", 100, "2026-11-21T12:00:00Z")
     edge.ship("aggregated", 100, "2026-11-21T13:00:00Z")
-    prepare_bronze(work, f"file://{work}/lake/")
-    run_bronze_pipeline(work, "first")
-    dbt(work, "build")
-    assert table("gold.db/fct_iot_events").count() == 200
-    assert table("silver.db/stg_aggregates").groupBy().sum("reading_count").first()[0] == 100
+    spark.sql("CREATE DATABASE local_bronze")
+    bronze()
+    dbt("build")
+    assert table("gold.fct_iot_events").count() == 200
+    assert table("silver.stg_aggregates").groupBy().sum("reading_count").first()[0] == 100
     before = days()
     assert sum(row["reading_count"] for row in before.values()) == 200
 
@@ -62,27 +68,31 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
     )
     edge.set_type("raw")
     edge.upload()
-    run_bronze_pipeline(work, "second")
-    dbt(work, "run")
-    late = table("gold.db/fct_iot_events").where("_rowid = 301").first()
-    assert table("gold.db/fct_iot_events").count() == 201
+    bronze()
+    dbt("run")
+    late = table("gold.fct_iot_events").where("_rowid = 301").first()
+    assert table("gold.fct_iot_events").count() == 201
     after = days()
     own_day = (late["device_id"], late["event_date"])
     assert after[own_day]["reading_count"] == before[own_day]["reading_count"] + 1
     assert after[own_day]["temperature_min"] == -40
     assert {day for day in after if after[day] != before.get(day)} == {own_day}
 
-    names = ["silver.db/stg_iot_events", "gold.db/fct_iot_events", "gold.db/fct_alerts"]
-    names += ["gold.db/agg_daily_device_metrics", "gold.db/dim_devices"]
+    names = ["silver.stg_iot_events", "gold.fct_iot_events", "gold.fct_alerts"]
+    names += ["gold.agg_daily_device_metrics", "gold.dim_devices"]
     rows = {name: sorted(map(str, table(name).collect())) for name in names}
-    dbt(work, "run")
+    dbt("run")
     assert {name: sorted(map(str, table(name).collect())) for name in names} == rows
 
 
-def test_the_project_parses_for_databricks_and_describes_every_column(tmp_path: Path) -> None:
-    credentials = {"DATABRICKS_HOST": "example.cloud.databricks.com", "DATABRICKS_TOKEN": "none"}
-    path = {"DATABRICKS_HTTP_PATH": "/sql/1.0/warehouses/none", "DBT_TARGET_PATH": str(tmp_path / "target")}
-    dbt(tmp_path, "parse", target="databricks", env={**credentials, **path, "DBT_ENV_PREFIX": "dev"})
+def test_the_project_parses_for_databricks_and_describes_every_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABRICKS_HOST", "example.cloud.databricks.com")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "none")
+    monkeypatch.setenv("DATABRICKS_HTTP_PATH", "/sql/1.0/warehouses/none")
+    monkeypatch.setenv("DBT_ENV_PREFIX", "dev")
+    dbt("parse", target="databricks")
     manifest = json.loads((tmp_path / "target" / "manifest.json").read_text())
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     assert models and {node["schema"] for node in models} == {"dev_silver", "dev_gold"}

@@ -124,11 +124,16 @@ def test_connects_to_the_warehouse_or_else_to_the_cluster_of_the_job() -> None:
         "spark.databricks.clusterUsageTags.clusterId": "0101-abc",
     }
     secrets = {("iot-streaming", "dbt-client-id"): "id", ("iot-streaming", "dbt-client-secret"): "s3cret"}
+    given = {"catalog": "cat", "schema_prefix": "dev", "secret_scope": "iot-streaming", "http_path": ""}
     session = SimpleNamespace(conf=SimpleNamespace(get=conf.__getitem__))
-    utilities = SimpleNamespace(secrets=SimpleNamespace(get=lambda scope, key: secrets[scope, key]))
-    own = connection(session, utilities, "cat", "dev", "iot-streaming", "")
+    utilities = SimpleNamespace(
+        secrets=SimpleNamespace(get=lambda scope, key: secrets[scope, key]),
+        widgets=SimpleNamespace(get=given.__getitem__),
+    )
+    own = connection(session, utilities)
     assert own.environment()["DATABRICKS_HTTP_PATH"] == cluster_http_path("123", "0101-abc")
     assert own.environment()["DATABRICKS_HTTP_PATH"] == "/sql/protocolv1/o/123/0101-abc"
-    warehouse = connection(session, utilities, "cat", "dev", "iot-streaming", "/sql/1.0/warehouses/1")
+    given["http_path"] = "/sql/1.0/warehouses/1"
+    warehouse = connection(session, utilities)
     assert warehouse == CONNECTION.__class__(**{**vars(CONNECTION), "host": "x.cloud.databricks.com"})
     assert "s3cret" not in repr(warehouse)

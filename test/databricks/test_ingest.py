@@ -10,6 +10,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from edge import PREFIX, REGION, Edge
+from lake.object_keys import parse_path
+from lake.schemas import learn_schemas
 from lake.sources import Settings, read_settings
 from lake.streams import run_bronze
 
@@ -137,6 +139,13 @@ def test_replay_of_the_same_objects_changes_nothing(lake: Lake, first_run: list[
     assert lake.findings("error", "warning", "info") == []
 
 
+def spoil_pages(path: Path) -> None:
+    """Makes nulls of the second half of an object's pages; its footer, whose length is before the magic, is whole."""
+    whole = path.read_bytes()
+    end = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    path.write_bytes(whole[: end // 2] + bytes(end - end // 2) + whole[end:])
+
+
 @pytest.fixture(scope="module")
 def later_run(lake: Lake, first_run: list[Edge]) -> dict[str, int]:
     """Everything that can go wrong between two runs, and its run. Gives the counts before it."""
@@ -183,6 +192,10 @@ def later_run(lake: Lake, first_run: list[Edge]) -> dict[str, int]:
     broken.ship("raw", 50, "2026-11-20T00:00:00Z")
     (damaged,) = lake.objects("broken-*.parquet")
     damaged.write_bytes(damaged.read_bytes()[:-100])
+    spoilt = lake.edge("spoilt")
+    spoilt.ship("raw", 50, "2026-11-20T00:00:00Z")
+    (damaged,) = lake.objects("spoilt-*.parquet")
+    spoil_pages(damaged)
 
     # Somebody leaves a file of their own beside the objects.
     shutil.copy(original, original.with_name("part-00000.parquet"))
@@ -203,6 +216,7 @@ def test_what_is_missing_twice_or_unfit_is_named(lake: Lake, later_run: dict[str
         ("missing_object", "plant-7-b", 1, 5),
         ("set_aside_object", "broken", 1, 1),
         ("set_aside_object", "odd", 1, 2),
+        ("set_aside_object", "spoilt", 1, 1),
     ]
     details = {(row["kind"], row["node"]): row for row in lake.table("ingest_audit").collect()}
     missing = details["missing_object", "plant-7-b"]
@@ -211,16 +225,23 @@ def test_what_is_missing_twice_or_unfit_is_named(lake: Lake, later_run: dict[str
     assert (shared["expected"], shared["found"]) == (100, 200)
     assert details["set_aside_object", "odd"]["detail"] == "temperature is STRING, and DOUBLE in the table"
     assert details["set_aside_object", "broken"]["detail"] == "it is no whole Parquet file"
+    spoilt = details["set_aside_object", "spoilt"]
+    assert (spoilt["detail"], spoilt["found"]) == ("its footer is whole, but its rows cannot be read", 0)
     assert details["set_aside_object", None]["found"] == 1
 
 
 def test_an_object_that_is_set_aside_brings_no_rows_and_stops_nobody(lake: Lake, later_run: dict[str, int]) -> None:
     raw = lake.table("raw_sensor_readings")
-    assert raw.where("_node_id = 'broken'").count() == 0
+    assert raw.where("_node_id IN ('broken', 'spoilt')").count() == 0
     assert raw.where("_node_id = 'odd'").count() == 50
     assert dict(raw.dtypes)["temperature"] == "double"
     arrived = {"edge-1": 100, "plant-7-b": 200, "renewed": 350, "odd": 50}
     assert raw.count() == later_run["raw_sensor_readings"] + sum(arrived.values())
+
+
+def test_what_was_set_aside_is_so_for_a_stream_that_begins_anew(lake: Lake, later_run: dict[str, int]) -> None:
+    learned = learn_schemas(lake.spark, lake.settings(), lake.database)
+    assert sorted(parse_path(key).node for key in learned.set_aside) == ["broken", "odd", "spoilt"]
 
 
 def test_a_source_that_was_made_anew_keeps_all_its_rows(lake: Lake, later_run: dict[str, int]) -> None:

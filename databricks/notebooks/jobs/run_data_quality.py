@@ -17,14 +17,7 @@ from lake import quality
 from lake.dbt_run import DbtFailedError
 from lake.dbt_task import connection, shared_project
 
-given = connection(
-    spark,
-    dbutils,
-    catalog=dbutils.widgets.get("catalog"),
-    schema_prefix=dbutils.widgets.get("schema_prefix"),
-    secret_scope=dbutils.widgets.get("secret_scope"),
-    http_path=dbutils.widgets.get("http_path"),
-)
+given = connection(spark, dbutils)
 bronze = f"{given.catalog}.{given.schema_prefix}_bronze"
 
 # COMMAND ----------

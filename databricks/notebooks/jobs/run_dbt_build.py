@@ -14,12 +14,4 @@ sys.path.append(str(code))
 
 from lake.dbt_task import connection, shared_project
 
-given = connection(
-    spark,
-    dbutils,
-    catalog=dbutils.widgets.get("catalog"),
-    schema_prefix=dbutils.widgets.get("schema_prefix"),
-    secret_scope=dbutils.widgets.get("secret_scope"),
-    http_path=dbutils.widgets.get("http_path"),
-)
-shared_project(code / "dbt").run(["build", "--exclude-resource-type", "test"], given.environment())
+shared_project(code / "dbt").run(["build", "--exclude-resource-type", "test"], connection(spark, dbutils).environment())

@@ -14,12 +14,6 @@ sys.path.append(str(code))
 
 from lake.dbt_task import connection, shared_project
 
-given = connection(
-    spark,
-    dbutils,
-    catalog=dbutils.widgets.get("catalog"),
-    schema_prefix=dbutils.widgets.get("schema_prefix"),
-    secret_scope=dbutils.widgets.get("secret_scope"),
-    http_path=dbutils.widgets.get("http_path"),
+shared_project(code / "dbt").run(
+    ["test", "--exclude-resource-type", "unit_test"], connection(spark, dbutils).environment()
 )
-shared_project(code / "dbt").run(["test", "--exclude-resource-type", "unit_test"], given.environment())

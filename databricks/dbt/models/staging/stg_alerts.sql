@@ -1,4 +1,4 @@
--- Readings that somebody should look at: those the sensor flags, and all that the emergency filter of a node let through.
+-- Readings that somebody should look at: those the sensor flags, and all that a node's emergency filter let through.
 select
     event_id,
     device_id,

@@ -75,14 +75,14 @@ typed as (
 ranked as (
     select
         *,
-        row_number() over (partition by event_id order by _extracted_at, _object_key) as copy
+        row_number() over (partition by event_id order by _extracted_at, _object_key) as place
     from typed
 )
 
 select
-    * except (copy),
+    * except (place),
     cast(event_time as date) as event_date,
     event_time is not null and is_unaltered and is_complete and is_plausible as is_good,
     {{ build_time() }} as loaded_at
 from ranked
-where copy = 1
+where place = 1

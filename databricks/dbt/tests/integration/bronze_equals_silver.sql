@@ -34,9 +34,9 @@ silver as (
 )
 
 select
-    _node_id,
+    coalesce(bronze._node_id, silver._node_id) as _node_id,
     bronze.readings as in_bronze,
     silver.readings as in_silver
 from bronze
-full outer join silver using (_node_id)
+full outer join silver on bronze._node_id = silver._node_id
 where not (bronze.readings <=> silver.readings)

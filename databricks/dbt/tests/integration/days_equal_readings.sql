@@ -10,9 +10,16 @@ with readings as (
     group by device_id, event_date
 )
 
-select *
+select
+    coalesce(readings.device_id, gold.device_id) as device_id,
+    coalesce(readings.event_date, gold.event_date) as event_date,
+    readings.readings as readings_now,
+    gold.reading_count as readings_of_day,
+    readings.hottest as hottest_now,
+    gold.temperature_max as hottest_of_day
 from readings
-full outer join {{ ref('agg_daily_device_metrics') }} as days using (device_id, event_date)
+full outer join {{ ref('agg_daily_device_metrics') }} as gold
+    on readings.device_id = gold.device_id and readings.event_date = gold.event_date
 where
-    not (readings.readings <=> days.reading_count)
-    or not (readings.hottest <=> days.temperature_max)
+    not (readings.readings <=> gold.reading_count)
+    or not (readings.hottest <=> gold.temperature_max)

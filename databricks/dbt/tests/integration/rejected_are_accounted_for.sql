@@ -7,7 +7,10 @@ with bronze as (
     group by _node_id
 )
 
-select *
+select
+    coalesce(gold._node_id, bronze._node_id) as _node_id,
+    bronze.rejected as in_bronze,
+    gold.rejected_rows as in_gold
 from {{ ref('fleet_health') }} as gold
-full outer join bronze using (_node_id)
+full outer join bronze on gold._node_id = bronze._node_id
 where coalesce(bronze.rejected, 0) <> coalesce(gold.rejected_rows, 0)

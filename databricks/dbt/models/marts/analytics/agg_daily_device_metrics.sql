@@ -1,14 +1,14 @@
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='metric_id') }}
 
--- One row for each device and UTC day of its readings. A run makes those days anew that got readings since the last one,
--- whole: a reading that is late by weeks changes its own day.
+-- One row for each device and UTC day of its readings. A run makes those days anew, whole, that got readings since the
+-- last one: a reading that is late by weeks changes its own day.
 {% if is_incremental() %}
 with affected as (
     select distinct
         device_id,
         event_date
     from {{ ref('fct_iot_events') }}
-    where loaded_at > (select coalesce(max(loaded_at), timestamp '1970-01-01') from {{ this }})
+    where loaded_at > (select coalesce(max(built.loaded_at), timestamp '1970-01-01') from {{ this }} as built)
 ),
 
 readings as (

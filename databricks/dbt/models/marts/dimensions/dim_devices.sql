@@ -32,9 +32,10 @@ seen as (
 scored as (
     select
         seen.*,
-        50.0 * recent_good / recent_readings as quality_points,
-        greatest(0.0, 30.0 - 150.0 * recent_anomalies / recent_readings) as anomaly_points,
-        greatest(0.0, 20.0 - 20.0 * timestampdiff(second, last_seen_at, fleet.newest) / (7 * 86400)) as silence_points
+        50.0 * seen.recent_good / seen.recent_readings
+        + greatest(0.0, 30.0 - 150.0 * seen.recent_anomalies / seen.recent_readings)
+        + greatest(0.0, 20.0 - 20.0 * timestampdiff(second, seen.last_seen_at, fleet.newest) / (7 * 86400))
+            as points
     from seen
     cross join fleet
 )
@@ -54,11 +55,11 @@ select
     scored.last_seen_at,
     coalesce(scored.reading_count, 0) as reading_count,
     coalesce(scored.anomaly_count, 0) as anomaly_count,
-    round(coalesce(quality_points + anomaly_points + silence_points, 0), 1) as health_score,
+    round(coalesce(scored.points, 0), 1) as health_score,
     case
-        when quality_points + anomaly_points + silence_points >= 80 then 'healthy'
-        when quality_points + anomaly_points + silence_points >= 60 then 'fair'
-        when quality_points + anomaly_points + silence_points >= 40 then 'poor'
+        when scored.points >= 80 then 'healthy'
+        when scored.points >= 60 then 'fair'
+        when scored.points >= 40 then 'poor'
         else 'critical'
     end as health_status
 from {{ ref('stg_devices') }} as devices

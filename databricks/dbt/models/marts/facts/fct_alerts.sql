@@ -14,7 +14,7 @@ with judged as (
         end as severity_weight
     from {{ ref('stg_alerts') }}
     {% if is_incremental() %}
-    where loaded_at > (select coalesce(max(loaded_at), timestamp '1970-01-01') from {{ this }})
+    where loaded_at > (select coalesce(max(built.loaded_at), timestamp '1970-01-01') from {{ this }} as built)
     {% endif %}
 )
 

@@ -29,5 +29,5 @@ select
     loaded_at
 from {{ ref('stg_iot_events') }}
 {% if is_incremental() %}
-where loaded_at > (select coalesce(max(loaded_at), timestamp '1970-01-01') from {{ this }})
+where loaded_at > (select coalesce(max(built.loaded_at), timestamp '1970-01-01') from {{ this }} as built)
 {% endif %}
