@@ -42,7 +42,6 @@ main() {
   step "a sensor, an S3 server and an uploader"
   compose up --detach >"$work/up.log" 2>&1 || { tail -n 20 "$work/up.log"; fail "docker-compose.yml does not come up"; }
   until_objects raw
-  until_healthy uploader
   switch_types
   check_lost_state
 
@@ -68,7 +67,7 @@ switch_types() {
     case $type in
       schematized) stop_cleanly uploader stopped; start uploader ;;
       aggregated) kill_hard uploader; start uploader ;;
-      emergency) kill_hard s3; kill_hard sensor; start s3; start sensor ;;
+      emergency) kill_hard s3; kill_hard sensor; start s3; start sensor; until_healthy sensor ;;
     esac
     until_objects "$type"
   done
