@@ -25,6 +25,7 @@ import { noteFile } from "./sqlite/file-identity.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
 import type { createExtractionThreads } from "./threads/extraction-threads.ts";
+import { warnOfLostState } from "./volume-hazard.ts";
 
 export interface UploaderOptions {
   readonly settings: Settings;
@@ -172,6 +173,7 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
 
 /** What is allowed, but not as safe as it could be. */
 function warnOfHazards(db: Connection, tables: readonly string[], { settings, log }: UploaderOptions): void {
+  warnOfLostState(settings.stateDir, log);
   const journalMode = db.pragma("journal_mode", { simple: true });
   if (journalMode !== "wal")
     log.warn(

@@ -73,14 +73,25 @@ export function networkFileSystem({ type, mountType }: FileSystem): string | nul
   return mountType !== null && NETWORK_FUSE_TYPES.test(mountType) ? mountType : null;
 }
 
+export interface Mount {
+  /** Where it is mounted. */
+  readonly point: string;
+  readonly type: string;
+}
+
+/** The type of the mount that a path lies on. */
+export function mountTypeOf(path: string, mounts: string): string | null {
+  return mountOf(path, mounts)?.type ?? null;
+}
+
 /**
- * The type of the mount that a path lies on: of the one with the longest path above it, and of several there the last.
+ * The mount that a path lies on: the one with the longest path above it, and of several there the last.
  *
  * @param mounts /proc/self/mountinfo (proc_pid_mountinfo(5)): in each line the fifth field is where it is mounted, with
  *   blanks and the like as `\040`, and the first one behind ` - ` its type
  */
-export function mountTypeOf(path: string, mounts: string): string | null {
-  let found: { readonly point: string; readonly type: string } | null = null;
+export function mountOf(path: string, mounts: string): Mount | null {
+  let found: Mount | null = null;
   for (const line of mounts.split("\n")) {
     const [mount = "", origin = ""] = line.split(" - ");
     const point = (mount.split(" ")[4] ?? "").replace(/\\(\d{3})/g, (_, octal: string) =>
@@ -90,5 +101,5 @@ export function mountTypeOf(path: string, mounts: string): string | null {
     if (point === "" || !isAbove || (found && point.length < found.point.length)) continue;
     found = { point, type: origin.split(" ")[0] ?? "" };
   }
-  return found?.type ?? null;
+  return found;
 }

@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# Tries the images and docker-compose.yml for real; `scripts/test-containers.sh --help` says what it does.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/test-containers.sh
+
+With the Docker engine that is there: builds both images, brings docker-compose.yml up under a name of its own, switches
+through the four pipeline types until each has brought objects, stops and kills containers on the way, and compares
+every row of SQLite with the contents of the buckets. All containers, networks and volumes are taken down again, also
+where it fails; images stay, for the next run. Needs `docker compose` or docker-compose (1.29 or later), and for the S3
+server's image a registry, or Go. BASE_IMAGE takes the place of node:24-bookworm-slim. It takes two or three minutes.
+TEXT
+}
+
+if [ "${1:-}" = --help ]; then usage; exit 0; fi
+
+VERSITYGW_VERSION=v1.8.0
+TYPES=(raw schematized aggregated emergency)
+# Added to the base image by the uploader's.
+MOST_MEGABYTES=250
+export UPLOADER_IMAGE=databricks-uploader:test SENSOR_IMAGE=databricks-sensor:test
+export VERSITYGW_IMAGE="${VERSITYGW_IMAGE:-versity/versitygw:$VERSITYGW_VERSION}"
+export SENSOR_RATE=50 SENSOR_ANOMALY_PROBABILITY=0.2 UPLOAD_INTERVAL=1
+base="${BASE_IMAGE:-node:24-bookworm-slim}"
+
+project="uploader-test-$$"
+work="$(mktemp -d)"
+trap take_down EXIT
+trap 'exit 130' INT TERM
+
+main() {
+  docker info >/dev/null 2>&1 || fail "no Docker engine answers"
+  find_compose
+  step "build both images"
+  scripts/build.sh --tag test >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log"; fail "the images cannot be built"; }
+  have_versitygw
+  check_size
+
+  step "a sensor, an S3 server and an uploader"
+  compose up --detach >"$work/up.log" 2>&1 || { tail -n 20 "$work/up.log"; fail "docker-compose.yml does not come up"; }
+  until_objects raw
+  switch_types
+  check_lost_state
+
+  step "stop the sensor, then the uploader; ship the rest"
+  stop_cleanly sensor "sensors stopped"
+  stop_cleanly uploader stopped
+  # Without its dependencies: they would start the sensor again.
+  compose run --rm --no-deps uploader --once >"$work/once.log" 2>&1 || { cat "$work/once.log"; fail "uploader --once ended with an error"; }
+
+  step "compare"
+  docker cp "$(container sensor):/data" "$work/data"
+  docker cp "$(container s3):/buckets" "$work/buckets"
+  node --import tsx scripts/compare-containers.ts "$work/data/sensor_data.db" "$work/buckets"
+}
+
+# Each type in turn until it has brought objects; between them the uploader is stopped and killed, the server and the
+# sensor are killed.
+switch_types() {
+  local type
+  for type in "${TYPES[@]}"; do
+    step "pipeline-manager set $type"
+    compose run --rm --no-deps pipeline-manager set "$type" --by test >"$work/set.log" 2>&1 || { cat "$work/set.log"; fail "the type cannot be set"; }
+    case $type in
+      schematized) stop_cleanly uploader stopped; start uploader ;;
+      aggregated) kill_hard uploader; start uploader ;;
+      emergency) kill_hard s3; kill_hard sensor; start s3; start sensor; until_healthy sensor ;;
+    esac
+    until_objects "$type"
+  done
+}
+
+# A container without a volume on /state, and with nothing but /data, says what that means.
+check_lost_state() {
+  local output
+  output="$(docker run --rm --volume "${project}_data:/data" --env S3_ENABLED=false --env OUTPUT_DIRECTORY=/tmp/lake \
+    --env NODE_ID=without-volume "$UPLOADER_IMAGE" --config /config.yaml --once)" || fail "uploader --once ended with an error: $output"
+  grep -q "the state folder /state is on no volume" <<<"$output" || fail "a state on no volume is not warned of"
+}
+
+check_size() {
+  local added=$(($(size "$UPLOADER_IMAGE") - $(size "$base")))
+  printf 'the uploader adds %d MB to %s\n' $((added / 1000000)) "$base"
+  [ $((added / 1000000)) -lt $MOST_MEGABYTES ] || fail "that is more than $MOST_MEGABYTES MB"
+}
+
+size() {
+  docker image inspect --format '{{.Size}}' "$1"
+}
+
+# The S3 server's image: the one that is here, its own from a registry, or one around the program that Go builds.
+have_versitygw() {
+  if docker image inspect "$VERSITYGW_IMAGE" >/dev/null 2>&1 || docker pull --quiet "$VERSITYGW_IMAGE" >/dev/null 2>&1; then return; fi
+  step "build an image of the S3 server"
+  local program="${UPLOADER_TEST_CACHE:-$HOME/.cache/databricks-uploader}/bin/versitygw"
+  VERSITYGW_IMAGE="databricks-test-versitygw:$VERSITYGW_VERSION"
+  mkdir "$work/versitygw"
+  if [ "$(uname -s)" = Linux ] && [ -x "$program" ]; then
+    cp "$program" "$work/versitygw/versitygw"
+  else
+    command -v go >/dev/null || fail "$VERSITYGW_IMAGE can neither be pulled nor built: there is no Go"
+    CGO_ENABLED=0 GOOS=linux GOBIN="$work/versitygw" go install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW_VERSION"
+  fi
+  docker build --quiet --file deploy/versitygw.Dockerfile --build-arg "BASE_IMAGE=$base" --tag "$VERSITYGW_IMAGE" "$work/versitygw" >/dev/null
+}
+
+find_compose() {
+  if docker compose version >/dev/null 2>&1; then compose_command=(docker compose)
+  elif command -v docker-compose >/dev/null; then compose_command=(docker-compose)
+  else fail "neither docker compose nor docker-compose is installed"; fi
+}
+
+compose() {
+  "${compose_command[@]}" --project-name "$project" "$@" </dev/null
+}
+
+# The id of a service's container, running or not.
+container() {
+  docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
+    --filter "label=com.docker.compose.service=$1" --filter "label=com.docker.compose.oneoff=False"
+}
+
+start() {
+  docker start "$(container "$1")" >/dev/null
+}
+
+kill_hard() {
+  docker kill --signal KILL "$(container "$1")" >/dev/null
+  echo "$1 is killed"
+}
+
+# SIGTERM drains: exit code 0, and the program's last word.
+stop_cleanly() {
+  local id code
+  id="$(container "$1")"
+  docker stop --time 60 "$id" >/dev/null
+  code="$(docker inspect --format '{{.State.ExitCode}}' "$id")"
+  [ "$code" = 0 ] || { docker logs --tail 20 "$id"; fail "$1 ended with $code at docker stop"; }
+  docker logs --tail 1 "$id" 2>&1 | grep -q "\"msg\":\"$2\"" || { docker logs --tail 5 "$id"; fail "$1 did not say that it stopped"; }
+  echo "$1 is stopped"
+}
+
+until_objects() {
+  local bucket="/buckets/local-databricks-$1-us-east-1"
+  wait_for "no $1 object arrived" docker exec "$(container s3)" sh -c "find $bucket -name '*.parquet' | grep -q ."
+  echo "$1 objects are there"
+}
+
+until_healthy() {
+  wait_for "$1 is not healthy" has_health "$1" healthy
+  echo "$1 is healthy"
+}
+
+has_health() {
+  [ "$(docker inspect --format '{{.State.Health.Status}}' "$(container "$1")")" = "$2" ]
+}
+
+# Waits two minutes for a command to succeed.
+wait_for() {
+  local complaint=$1 began=$SECONDS
+  shift
+  until "$@" >/dev/null 2>&1; do
+    if [ $((SECONDS - began)) -gt 120 ]; then
+      compose ps --all || true
+      compose logs --tail 20 || true
+      fail "$complaint within two minutes"
+    fi
+    sleep 0.5
+  done
+}
+
+step() {
+  printf '\n── %s\n' "$1"
+}
+
+fail() {
+  printf 'containers: %s\n' "$1"
+  exit 1
+}
+
+take_down() {
+  if [ -n "${compose_command:-}" ]; then compose down --volumes --remove-orphans --timeout 5 >"$work/down.log" 2>&1 || cat "$work/down.log"; fi
+  rm -rf "$work"
+}
+
+main
