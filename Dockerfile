@@ -47,12 +47,12 @@ COPY scripts/make-buckets.ts scripts/
 ENV NODE_ENV=production \
     CONFIG_PATH=/config.yaml \
     STATE_DIR=/state \
-    METRICS_ADDRESS=0.0.0.0:9464 \
+    STATUS_ADDRESS=0.0.0.0:9464 \
     UPLOADER_IN_CONTAINER=true
 USER node
 EXPOSE 9464
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.METRICS_ADDRESS.split(':').pop() + '/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.STATUS_ADDRESS.split(':').pop() + '/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # SIGTERM drains: the uploader listens for it itself, as process 1 too.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["uploader"]

@@ -42,6 +42,7 @@ main() {
   step "a sensor, an S3 server and an uploader"
   compose up --detach >"$work/up.log" 2>&1 || { tail -n 20 "$work/up.log"; fail "docker-compose.yml does not come up"; }
   until_objects raw
+  until_healthy uploader
   switch_types
   check_lost_state
 

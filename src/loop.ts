@@ -65,7 +65,10 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     targetObjectBytes: settings.targetObjectBytes,
     outboxShareBytes: settings.outboxMaxBytes / parts.extractors.length,
     shipOpenWindows: settings.once,
-    onExtracted: (rows) => progress.extracted(rows),
+    onExtracted: (rows) => {
+      progress.extracted(rows);
+      options.onAlive?.();
+    },
   };
   let outcomes: Outcomes = new Map();
   const isStopped = ({ node, table }: ExtractorOptions) =>
@@ -83,6 +86,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
       if (isReplaced) break;
       // What is left in a file that was replaced is shipped before it is closed.
       outcomes = await runCycle(file === "other" ? { ...cycle, shipOpenWindows: true } : cycle);
+      options.onAlive?.();
       announceFull(log, settings, outcomesBefore, outcomes);
       await parts.threads?.rest();
       control.recordExecutions();

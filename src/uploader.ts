@@ -36,6 +36,8 @@ export interface UploaderOptions {
   readonly random: () => number;
   readonly log: Logger;
   readonly progress: Progress;
+  /** Told after each cycle and each extraction: the uploader is at work. */
+  readonly onAlive?: (() => void) | undefined;
   /** Left out: all is done on this thread, as tests with a clock of their own need it. */
   readonly createThreads?: typeof createExtractionThreads;
   /** Left out: the operating system's answer. Tests name file systems that they cannot have. */

@@ -58,6 +58,7 @@ export function loadSettings({ argv, env, cwd, hostname, readFile = readBounded 
     emergencyIntervalSeconds: resolved.emergencyIntervalSeconds.value,
     maxBatchRows: resolved.maxBatchRows.value,
     outboxMaxBytes: Math.round(resolved.outboxMaxMb.value * BYTES_PER_MB),
+    statusAddress: resolved.statusAddress.value,
     targetObjectBytes: Math.round(resolved.batchSizeMb.value * BYTES_PER_MB),
     compression: resolved.compression.value,
     sink,

@@ -117,6 +117,15 @@ export const SETTINGS = {
     default: 1024,
     description: "MiB of undelivered objects at which extraction waits",
   }),
+  statusAddress: setting({
+    yaml: "status_address",
+    env: ["STATUS_ADDRESS"],
+    kind: kind.address(),
+    default: null,
+    defaultText: "none",
+    description:
+      "`host:port` to answer on, or a port of this machine alone: GET `/healthz` is 200 while cycles end, 503 when none has for three intervals and a minute",
+  }),
   s3Enabled: setting({
     yaml: "s3_configuration.enabled",
     env: ["S3_ENABLED"],

@@ -1,4 +1,5 @@
 import type { PipelineType, QuerySettings } from "../core/types.ts";
+import type { Address } from "../observe/health.ts";
 
 export const COMPRESSIONS = ["snappy", "zstd", "gzip", "none"] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
@@ -67,6 +68,8 @@ export interface Settings {
   /** The most rows in one object. */
   readonly maxBatchRows: number;
   readonly outboxMaxBytes: number;
+  /** Where questions after its health are answered; null: nowhere. */
+  readonly statusAddress: Address | null;
   /** Encoded bytes at which an object is closed. */
   readonly targetObjectBytes: number;
   readonly compression: Compression;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { Address } from "../observe/health.ts";
 import { describeValue, type Report } from "./problems.ts";
 import { isFiniteNumber } from "./value-shapes.ts";
 
@@ -50,6 +51,20 @@ export function choice<const T extends string>(options: readonly T[]): ValueKind
   const fromText = (given: string): string =>
     options.find((option) => option.toLowerCase() === given.toLowerCase()) ?? given;
   return { schema: z.enum(options, { error }), fromText };
+}
+
+/** `host:port`, or a port of this machine alone. */
+export function address(): ValueKind<Address> {
+  return parsed((value, report) => {
+    const [, host = "127.0.0.1", digits = ""] =
+      /^(?:([^\s:]+|\[[0-9a-f:.]+\]):)?(\d{1,5})$/i.exec(
+        typeof value === "object" ? "" : String(value).trim(),
+      ) ?? [];
+    const port = Number(digits);
+    if (port < 1 || port > 65_535)
+      report([], `must be host:port, or a port from 1 to 65535, not ${describeValue(value)}`);
+    return { host: host.replace(/^\[|\]$/g, ""), port };
+  });
 }
 
 /** Whole seconds, or a text such as `60s`, `5m`, `1h`, `1d`. */
