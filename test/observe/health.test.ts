@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -87,6 +88,7 @@ test("an address that is taken, or is none, is an error that says so, and nothin
     code: 2,
     stderr: expect.stringMatching(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\).*\n.*STATUS_ADDRESS/),
   });
+  expect(existsSync(join(folder, "lake"))).toBe(false);
   expect(await run("somewhere")).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/status_address: must be host:port.*STATUS_ADDRESS/),
