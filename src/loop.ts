@@ -84,8 +84,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
       const file = settings.once ? "same" : parts.sourceFile.compare();
       isReplaced = file === "mixed";
       if (isReplaced) break;
-      // What is left in a file that was replaced is shipped before it is closed.
-      outcomes = await runCycle(file === "other" ? { ...cycle, shipOpenWindows: true } : cycle);
+      outcomes = await runCycle(file === "other" ? lastCycle(cycle) : cycle);
       options.onAlive?.();
       announceFull(log, settings, outcomesBefore, outcomes);
       await parts.threads?.rest();
@@ -119,6 +118,12 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     await delivery.stop().catch(() => {});
     throw describeStateError(error, state.files.database);
   }
+}
+
+/** Of a file that was replaced: what is left in it is shipped before it is closed, by who has it open. */
+function lastCycle(cycle: CycleOptions): CycleOptions {
+  const extractors = cycle.extractors.map((extractor) => ({ ...extractor, threads: undefined }));
+  return { ...cycle, extractors, shipOpenWindows: true };
 }
 
 /** Whether a row has come that does not wait for the interval to end. */

@@ -114,6 +114,7 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
       log.error({ node: settings.nodeId, table }, describeHazard(hazard));
     const threadData = {
       sqlitePath: settings.sqlitePath,
+      sourceFileId: sourceFile.id,
       pipelineDbPath: settings.pipelineDbPath,
       timestampColumn: settings.timestampColumn,
       queries: settings.queries,

@@ -2,6 +2,8 @@ import { type BigIntStats, statSync } from "node:fs";
 
 /** Whether a path still leads to the file that was opened. */
 export interface FileIdentity {
+  /** Of the file that was opened, the same wherever on this machine it is asked; null: there was none. */
+  readonly id: string | null;
   /**
    * `same`, also where there is no file at the moment; `other`: another file has been put in its place;
    * `mixed`: so it has, and the write-ahead log of the old one lies beside it.
@@ -20,6 +22,7 @@ export function noteFile(path: string): FileIdentity {
   const opened = look(path);
   let log = look(`${path}-wal`);
   return {
+    id: opened ? `${opened.dev}:${opened.ino}` : null,
     compare() {
       const now = look(path);
       if (!opened || !now || isSame(opened, now)) {

@@ -1,11 +1,13 @@
 import { workerData } from "node:worker_threads";
 import { pino } from "pino";
+import { UploaderError } from "../core/errors.ts";
 import type { QuerySettings, Revision } from "../core/types.ts";
 import { createSourceReader, type ReadOutcome, type SourceReader } from "../read.ts";
 import { type ReadsStart, readOn } from "../reads.ts";
 import { followRevisions } from "../revisions.ts";
 import type { SourceHazard } from "../source/hazards.ts";
 import { openSourceDatabase } from "../source-database.ts";
+import { noteFile } from "../sqlite/file-identity.ts";
 import { openDatabase } from "../sqlite/open.ts";
 import { answerCalls, notice, Transferred } from "./answer-calls.ts";
 import { buffersOf } from "./batch-buffers.ts";
@@ -13,6 +15,8 @@ import { buffersOf } from "./batch-buffers.ts";
 /** What the reader thread is started with. */
 export interface ReaderThreadData {
   readonly sqlitePath: string;
+  /** `id` of the file that the main thread has open. */
+  readonly sourceFileId: string | null;
   readonly pipelineDbPath: string | null;
   readonly timestampColumn: string | null;
   readonly queries: QuerySettings;
@@ -39,9 +43,12 @@ export interface ReaderNotice {
   readonly hazard: SourceHazard;
 }
 
-const { sqlitePath, pipelineDbPath, timestampColumn, queries, lastKnownRevision } =
+const { sqlitePath, sourceFileId, pipelineDbPath, timestampColumn, queries, lastKnownRevision } =
   workerData as ReaderThreadData;
+const idBefore = noteFile(sqlitePath).id;
 const db = openSourceDatabase(sqlitePath);
+/** Its rows are not those that follow on what the main thread has read. */
+const isAnotherFile = [idBefore, noteFile(sqlitePath).id].some((id) => id !== sourceFileId);
 const controlDb = pipelineDbPath === null ? db : openDatabase(pipelineDbPath, { mode: "read" });
 // What is odd about the control tables is said by the main thread, which follows them too.
 const revisions = followRevisions(controlDb, lastKnownRevision, {
@@ -71,6 +78,12 @@ function readerOf(table: string): SourceReader {
 answerCalls(
   {
     begin({ table, start }: ReadsOfTable) {
+      if (isAnotherFile)
+        throw new UploaderError({
+          code: "SOURCE_UNREADABLE",
+          message: `${sqlitePath} was replaced while its rows were read.`,
+          hint: "Wait: the next cycle ships what is left in the old file, then opens the new one.",
+        });
       reads = readOn(readerOf(table), start);
     },
     next() {

@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { FileSystem } from "../../src/sqlite/file-system.ts";
+import { createExtractionThreads } from "../../src/threads/extraction-threads.ts";
 import { rowsOf } from "../support/invariants.ts";
 import { listObjects, readRows } from "../support/lake-reader.ts";
 import { openForTest } from "../support/readings.ts";
@@ -37,8 +38,8 @@ import {
 const tally = tallyScenario("4 the source, while the uploader runs");
 
 /** Starts the uploader with short pauses, in the test's process. */
-function startHere(source: SourceSite, flags: Flags = {}) {
-  return source.site.startHere({ interval: 0.1, ...flags });
+function startHere(source: SourceSite, flags: Flags = {}, options: Parameters<Site["startHere"]>[1] = {}) {
+  return source.site.startHere({ interval: 0.1, ...flags }, options);
 }
 
 /** Waits until the objects have so many rows together. */
@@ -93,6 +94,30 @@ describe("a database file replaced while the uploader has it open", () => {
     rmSync(outbox);
     renameSync(`${outbox}.away`, outbox);
     await untilShipped(source, 170);
+    expect(await uploader.stop()).toBe(0);
+    await source.check([
+      { sinceGeneration: 1, rows: before },
+      { sinceGeneration: 2, rows: source.rows(other) },
+    ]);
+  });
+
+  test("by rename, with a backlog in the old file and nothing in the new one: threads do not open the new one", async () => {
+    const source = await openSource(WITH_AUTOINCREMENT, tally);
+    const { database } = source.site;
+    source.insert(50);
+    const flags = { interval: 1, "max-batch-size": 1_000_000 };
+    const uploader = startHere(source, flags, { createThreads: createExtractionThreads });
+    await untilShipped(source, 50);
+    // More than one read, so that the rest of it is left to the threads, which start only then.
+    source.insert(20_000);
+    const before = source.rows();
+    for (const suffix of ["", "-wal", "-shm"]) renameSync(database + suffix, `${database}.old${suffix}`);
+    const other = source.site.openNew();
+    other.pragma("journal_mode = WAL");
+    other.exec(`CREATE TABLE readings (${WITH_AUTOINCREMENT})`);
+    await untilShipped(source, 20_050);
+    source.insert(90, other);
+    await untilShipped(source, 20_140);
     expect(await uploader.stop()).toBe(0);
     await source.check([
       { sinceGeneration: 1, rows: before },

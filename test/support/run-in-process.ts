@@ -5,7 +5,7 @@ import { loadSettings } from "../../src/config/load-settings.ts";
 import { type Clock, type Sleep, systemClock, systemSleep } from "../../src/core/clock.ts";
 import { noProgress, type Progress } from "../../src/observe/progress.ts";
 import type { ReadFileSystem } from "../../src/sqlite/file-system.ts";
-import { runUploader } from "../../src/uploader.ts";
+import { runUploader, type UploaderOptions } from "../../src/uploader.ts";
 
 export interface InProcessOptions {
   /** Flags, as on the command line, without their dashes. */
@@ -20,6 +20,8 @@ export interface InProcessOptions {
   readonly progress?: Partial<Progress>;
   /** Names file systems that the test cannot have. */
   readonly readFileSystem?: ReadFileSystem;
+  /** Backlogs are extracted by threads, as in the program; left out: all is done on the test's own. */
+  readonly createThreads?: UploaderOptions["createThreads"];
   /** Told of each line that is logged; without it logs are off. */
   readonly onLog?: (line: LogLine) => void;
 }
@@ -78,6 +80,7 @@ async function run(options: InProcessOptions): Promise<0 | 1> {
       : noLog,
     progress: { ...noProgress, ...options.progress },
     signal: options.signal ?? new AbortController().signal,
+    ...(options.createThreads ? { createThreads: options.createThreads } : {}),
     ...(options.readFileSystem ? { readFileSystem: options.readFileSystem } : {}),
   });
 }

@@ -8,6 +8,7 @@ import { DEFAULT_REVISION } from "../../src/pipeline/revision.ts";
 import { createSourceReader, type ReadOutcome, type RowsRead } from "../../src/read.ts";
 import { type ReadsStart, readOn } from "../../src/reads.ts";
 import { openSourceDatabase } from "../../src/source-database.ts";
+import { noteFile } from "../../src/sqlite/file-identity.ts";
 import { createExtractionThreads } from "../../src/threads/extraction-threads.ts";
 import { appendReadings, openReadings } from "../support/readings.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -32,13 +33,20 @@ const START: ReadsStart = {
   shipOpenWindows: true,
 };
 
-function setUp() {
+function setUp(more: { readonly sourceFileId?: string } = {}) {
   const folder = temporaryFolder();
   const sqlitePath = join(folder, "sensor.db");
   appendReadings(openReadings(sqlitePath), ROWS);
   const data = {
-    ...{ sqlitePath, pipelineDbPath: null, timestampColumn: null, queries: SETTINGS },
+    ...{
+      sqlitePath,
+      sourceFileId: noteFile(sqlitePath).id,
+      pipelineDbPath: null,
+      timestampColumn: null,
+      queries: SETTINGS,
+    },
     lastKnownRevision: null,
+    ...more,
   };
   const threads = createExtractionThreads(data, () => {});
   onTestFinished(() => threads.close());
@@ -115,4 +123,12 @@ test("threads that were not needed end, and start again when they are", async ()
   await threads.rest();
   await threads.rest();
   expect(await all(threads.follow("readings", START))).toHaveLength(4);
+});
+
+test("a thread that opens another file than the main thread has refuses to read it", async () => {
+  const { threads } = setUp({ sourceFileId: "0:0" });
+  await expect(all(threads.follow("readings", START))).rejects.toMatchObject({
+    code: "SOURCE_UNREADABLE",
+    message: expect.stringMatching(/sensor\.db was replaced while its rows were read/),
+  });
 });
