@@ -6,10 +6,14 @@
 _root="$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)"
 
 if [ -f "$_root/.env" ]; then
+  # What is set already comes before the file, as it does with Compose.
+  _set="$(export -p)"
   set -a
   # shellcheck disable=SC1091
   . "$_root/.env"
   set +a
+  eval "$_set"
+  unset _set
 fi
 
 export S3_PREFIX="${S3_PREFIX:-${S3_BUCKET_PREFIX:-}}"

@@ -35,10 +35,14 @@ fi
 config="$(cd "$(dirname "$config")" && pwd)/$(basename "$config")"
 
 if [ -f "$root/.env" ]; then
+  # What is set already comes before the file, as it does with Compose.
+  set_before="$(export -p)"
   set -a
   # shellcheck disable=SC1091
   . "$root/.env"
   set +a
+  eval "$set_before"
+  unset set_before
 fi
 image="${UPLOADER_IMAGE:-databricks-uploader:latest}"
 data="${SENSOR_DATA:-sensor-data}"

@@ -120,6 +120,13 @@ describe("set-environment.sh", () => {
     expect(stdout).not.toContain("cret");
   });
 
+  test("what is set already comes before .env", () => {
+    const folder = clone("S3_PREFIX=acme\nS3_REGION=eu-west-1\n");
+    const env = { S3_PREFIX: "it's mine" };
+    const { stdout } = bash('. ./set-environment.sh >&2; echo "$S3_PREFIX $S3_REGION"', env, folder);
+    expect(stdout).toBe("it's mine eu-west-1\n");
+  });
+
   test("leaves what is set already, and says what is missing", () => {
     const folder = clone();
     const env = { S3_PREFIX: "acme", S3_BUCKET_RAW: "mine", SENSOR_DB_PATH: "/x.db" };
