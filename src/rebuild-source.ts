@@ -33,8 +33,8 @@ const MOST_OBJECTS = 3;
 /**
  * Holds a plan against the source, which may have been replaced since the rows were delivered: by the times
  * of the highest rows, and by the rowids that SQLite may give again. If it was, it is sent again from the last
- * row that can be shown to be the one that was delivered; never is a row left out that merely has the rowid
- * of another. A table that VACUUM may have renumbered is sent again from its first row, since rows that were
+ * row that can be shown to be the one that was delivered. Where there is nothing to compare, all objects being
+ * aggregated or the table without times, it is taken for the one that was delivered (docs/GUARANTEES.md). A table that VACUUM may have renumbered is sent again from its first row, since rows that were
  * moved may have the same time.
  */
 export async function findResumePoint(

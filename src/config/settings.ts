@@ -1,5 +1,4 @@
-import type { PipelineType, QuerySettings } from "../core/types.ts";
-import type { Address } from "../observe/health.ts";
+import type { Address, PipelineType, QuerySettings } from "../core/types.ts";
 
 export const COMPRESSIONS = ["snappy", "zstd", "gzip", "none"] as const;
 export type Compression = (typeof COMPRESSIONS)[number];

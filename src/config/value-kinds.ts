@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { Address } from "../observe/health.ts";
+import type { Address } from "../core/types.ts";
 import { describeValue, type Report } from "./problems.ts";
 import { isFiniteNumber } from "./value-shapes.ts";
 

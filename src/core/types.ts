@@ -183,3 +183,9 @@ export interface OutboxObject {
   readonly startedAt: string;
   readonly extractedAt: string;
 }
+
+/** Where a server listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}

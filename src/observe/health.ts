@@ -2,12 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { Clock } from "../core/clock.ts";
 import { UploaderError } from "../core/errors.ts";
-
-/** Where a server listens. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Address } from "../core/types.ts";
 
 export interface Health {
   /** The uploader is at work: a cycle has ended, or an extraction within one. */
