@@ -84,6 +84,11 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
     dbt("run")
     assert {name: sorted(map(str, table(name).collect())) for name in names} == rows
 
+    dbt("source", "freshness")
+    dbt("docs", "generate")
+    catalog = json.loads((tmp_path / "target" / "catalog.json").read_text())
+    assert {f"model.iot_streaming.{name.split('.')[1]}" for name in names} <= set(catalog["nodes"])
+
 
 def test_the_project_parses_for_databricks_and_describes_every_column(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
