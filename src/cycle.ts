@@ -2,6 +2,7 @@ import type { Clock } from "./core/clock.ts";
 import type { Delivery } from "./deliver.ts";
 import { type ExtractOutcome, type ExtractorOptions, extract } from "./extract.ts";
 import type { Logger } from "./observe/logger.ts";
+import type { ExtractedRows } from "./observe/monitor.ts";
 import { waitingBytes } from "./outbox/objects.ts";
 import { readSource, type SourceState } from "./outbox/sources.ts";
 import type { State } from "./outbox/state.ts";
@@ -20,7 +21,7 @@ export interface CycleOptions {
   readonly shipOpenWindows: boolean;
   /** Ends the cycle after the extraction in hand. */
   readonly signal: AbortSignal;
-  readonly onExtracted: (rows: number) => void;
+  readonly onExtracted: (extracted: ExtractedRows) => void;
 }
 
 /** How a cycle left a source. */
@@ -68,7 +69,7 @@ async function extractOnce(
     logExtraction(log.child({ node, table }), outcome, clock.now() - began);
     if (outcome.kind === "idle") return "idle";
     if (outcome.kind === "replaced") return "more";
-    options.onExtracted(outcome.rows);
+    options.onExtracted({ table, pipelineType: outcome.revision.type, rows: outcome.rows });
     delivery.wake();
     // Rows that have come since its last read wait for the next cycle, or a busy sensor's would never end.
     return outcome.isCaughtUp ? "idle" : "more";

@@ -24,6 +24,8 @@ export interface DeliveryOptions {
   readonly giveUpAfterMs: number | null;
   /** Called after each object that the sink has confirmed. */
   readonly onDelivered: (object: OutboxObject) => void;
+  /** Called after each try that failed. */
+  readonly onFailed?: (object: OutboxObject, error: UploaderError) => void;
 }
 
 /**
@@ -151,6 +153,7 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
   function rest(source: SourceState, object: OutboxObject, error: unknown): void {
     if (!(error instanceof UploaderError) || !isPassing(error)) throw error;
     note(object, error.message);
+    options.onFailed?.(object, error);
     const now = clock.now();
     const previous = rests.get(source.id);
     // Not later than now, so that a clock that was set back cannot put off the end of the tries.

@@ -1,16 +1,25 @@
+import {
+  announceChange,
+  announceFull,
+  announceReplaced,
+  announceStart,
+  type Outcomes,
+  summarize,
+} from "./announcements.ts";
+import { claimSources } from "./claim-sources.ts";
 import type { Settings } from "./config/settings.ts";
 import type { ControlWriter } from "./control.ts";
-import { UploaderError } from "./core/errors.ts";
 import type { Revision } from "./core/types.ts";
 import { type CycleOptions, runCycle, type SourceOutcome } from "./cycle.ts";
 import { startDelivery } from "./deliver.ts";
 import type { ExtractorOptions } from "./extract.ts";
 import type { Logger } from "./observe/logger.ts";
-import { countWaiting } from "./outbox/objects.ts";
-import { readSource, rememberRevision, type SourceState } from "./outbox/sources.ts";
-import { describeStateError, type State, writeState } from "./outbox/state.ts";
+import { noMonitor } from "./observe/monitor.ts";
+import { readSource, type SourceState } from "./outbox/sources.ts";
+import { describeStateError, type State } from "./outbox/state.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Revisions } from "./revisions.ts";
+import { createShipping } from "./shipping.ts";
 import type { Sink } from "./sink/sink.ts";
 import type { FileIdentity } from "./sqlite/file-identity.ts";
 import type { ManagedThreads } from "./threads/extraction-threads.ts";
@@ -31,8 +40,8 @@ export interface Parts {
   readonly sink: Sink;
   readonly extractors: readonly ExtractorOptions[];
   readonly threads: ManagedThreads | undefined;
-  /** About how many rows wait in the sources. */
-  readonly estimateBacklog: () => number;
+  /** About how many rows wait in each source, by table; without tables that cannot be read at the moment. */
+  readonly estimateBacklog: () => ReadonlyMap<string, number>;
 }
 
 /**
@@ -41,7 +50,7 @@ export interface Parts {
  * @returns the exit code of the program, or `replaced` where the source database is no longer the file that is open
  */
 export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0 | 1 | "replaced"> {
-  const { settings, log, signal, progress } = options;
+  const { settings, log, signal, progress, monitor = noMonitor } = options;
   const { state, control, revisions } = parts;
   const extractors = await claimSources(parts, log);
   let revision = announceStart(options, parts);
@@ -51,11 +60,13 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     ...options,
     ...parts,
     giveUpAfterMs: settings.once ? ONCE_GIVE_UP_MS : null,
-    onDelivered: ({ bytes }) => {
+    onDelivered: (object) => {
       deliveries++;
-      progress.delivered(bytes);
+      progress.delivered(object.bytes);
+      monitor.delivered(object);
       announceDelivery();
     },
+    onFailed: monitor.deliveryFailed,
   });
   const cycle: CycleOptions = {
     ...options,
@@ -65,9 +76,9 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     targetObjectBytes: settings.targetObjectBytes,
     outboxShareBytes: settings.outboxMaxBytes / parts.extractors.length,
     shipOpenWindows: settings.once,
-    onExtracted: (rows) => {
-      progress.extracted(rows);
-      options.onAlive?.();
+    onExtracted: (extracted) => {
+      progress.extracted(extracted.rows);
+      monitor.extracted(extracted);
     },
   };
   let outcomes: Outcomes = new Map();
@@ -76,6 +87,8 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
   const isLost = () => !settings.once && extractors.every(isStopped);
   const aborted = untilAborted(signal);
   let isReplaced = false;
+  const tables = new Set(extractors.map(({ table }) => table));
+  monitor.started(createShipping(parts, tables, delivery, settings.nodeId));
 
   try {
     while (!signal.aborted && !isLost()) {
@@ -85,7 +98,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
       isReplaced = file === "mixed";
       if (isReplaced) break;
       outcomes = await runCycle(file === "other" ? lastCycle(cycle) : cycle);
-      options.onAlive?.();
+      monitor.cycleFinished(tablesThat("failed", outcomes));
       announceFull(log, settings, outcomesBefore, outcomes);
       await parts.threads?.rest();
       control.recordExecutions();
@@ -109,6 +122,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     }
 
     if (settings.once) await Promise.race([delivery.settled(), aborted]);
+    if (!isReplaced || signal.aborted) monitor.stopping();
     await delivery.stop();
     control.recordExecutions();
     progress.end();
@@ -117,6 +131,8 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
   } catch (error) {
     await delivery.stop().catch(() => {});
     throw describeStateError(error, state.files.database);
+  } finally {
+    monitor.ended();
   }
 }
 
@@ -124,6 +140,10 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
 function lastCycle(cycle: CycleOptions): CycleOptions {
   const extractors = cycle.extractors.map((extractor) => ({ ...extractor, threads: undefined }));
   return { ...cycle, extractors, shipOpenWindows: true };
+}
+
+function tablesThat(outcome: SourceOutcome, outcomes: Outcomes): string[] {
+  return [...outcomes].flatMap(([table, found]) => (found === outcome ? [table] : []));
 }
 
 /** Whether a row has come that does not wait for the interval to end. */
@@ -139,23 +159,9 @@ function hasEmergency({ extractors, state }: Parts, revision: Revision, log: Log
   }
 }
 
-type Outcomes = ReadonlyMap<string, SourceOutcome>;
-
 /** Whether the source has nothing left that a later cycle could ship. */
 function isFinished(outcome: SourceOutcome): boolean {
   return outcome === "idle" || outcome === "stopped";
-}
-
-function announceReplaced(log: Logger, { sourceFile }: Parts, { sqlitePath }: Settings): "replaced" {
-  if (sourceFile.compare() === "mixed")
-    log.error(
-      `${sqlitePath} was replaced while its write-ahead log was left beside it, which damages the new database (https://sqlite.org/howtocorrupt.html): check it with PRAGMA integrity_check; rename ${sqlitePath}-wal and -shm with the database, and stop the uploader before`,
-    );
-  else
-    log.warn(
-      `${sqlitePath} is another file now: what was left in the old one is extracted, the new one is opened`,
-    );
-  return "replaced";
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {
@@ -165,100 +171,8 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/**
- * Makes sure of the ownership of each source before its first row is extracted, where the sink can be
- * reached; where it cannot, the outbox fills and the delivery makes sure of it later.
- *
- * @returns the extractors of the sources that may be shipped
- * @throws {UploaderError} OWNED_BY_ANOTHER where no source is left
- */
-async function claimSources(parts: Parts, log: Logger): Promise<ExtractorOptions[]> {
-  const claimed: ExtractorOptions[] = [];
-  let refusal: UploaderError | undefined;
-  for (const extractor of parts.extractors) {
-    const { node, table } = extractor;
-    try {
-      await parts.ownership.ensure(readSource(parts.state.db, node, table) as SourceState);
-      claimed.push(extractor);
-    } catch (error) {
-      const described = describeStateError(error, parts.state.files.database);
-      if (!(described instanceof UploaderError)) throw described;
-      if (described.code !== "OWNED_BY_ANOTHER") {
-        claimed.push(extractor);
-        continue;
-      }
-      refusal = described;
-      if (parts.extractors.length > 1)
-        log.error({ node, table, err: described }, "this source is not shipped");
-    }
-  }
-  if (claimed.length === 0 && refusal) throw refusal;
-  return claimed;
-}
-
 function intervalMs(settings: Settings, revision: Revision): number {
   const seconds =
     revision.type === "emergency" ? settings.emergencyIntervalSeconds : settings.intervalSeconds;
   return seconds * 1000;
-}
-
-function announceStart({ settings, log, progress }: UploaderOptions, parts: Parts): Revision {
-  const revision = parts.revisions.read();
-  const tables = parts.extractors.map(({ table }) => table);
-  log.info(
-    { node: settings.nodeId, pipelineType: revision.type, revision: revision.id, tables },
-    settings.once ? "ships what there is, once" : `ships what is new every ${settings.intervalSeconds} s`,
-  );
-  progress.begin(parts.estimateBacklog());
-  return revision;
-}
-
-function announceChange(
-  { settings, log }: UploaderOptions,
-  state: State,
-  before: Revision,
-  now: Revision,
-): Revision {
-  if (now.id === before.id && now.type === before.type) return before;
-  try {
-    writeState(state, () => rememberRevision(state, settings.nodeId, now));
-  } catch (err) {
-    log.debug({ err }, "the revision cannot be remembered at the moment; the next extraction does it");
-  }
-  log.info(
-    { pipelineType: now.type, revision: now.id },
-    `the pipeline type is now ${now.type}, set by ${now.updatedBy}${now.reason ? `: ${now.reason}` : ""}`,
-  );
-  return now;
-}
-
-/** Says once when the outbox takes no more of a source, and once when it does again. */
-function announceFull(log: Logger, { nodeId: node }: Settings, before: Outcomes, now: Outcomes): void {
-  for (const [table, outcome] of now) {
-    const wasFull = before.get(table) === "full";
-    if (outcome === "full" && !wasFull)
-      log.warn(
-        { node, table },
-        "the outbox is full (`outbox_max_mb`): new rows wait in the source until objects are delivered",
-      );
-    if (outcome !== "full" && wasFull) log.info({ node, table }, "the outbox has room again");
-  }
-}
-
-function summarize(
-  { settings, log, signal }: UploaderOptions,
-  { state }: Parts,
-  { outcomes, isLost }: { readonly outcomes: Outcomes; readonly isLost: boolean },
-): 0 | 1 {
-  const waiting = countWaiting(state.db);
-  const hasFailed = [...outcomes.values()].some((outcome) => outcome === "failed" || outcome === "stopped");
-  if (waiting.objects > 0) log.warn({ ...waiting }, "left in the outbox; the next start goes on with it");
-  if (isLost) {
-    log.error("every source is stopped; see the errors above");
-    return 1;
-  }
-  const isIncomplete = settings.once && !signal.aborted && (hasFailed || waiting.objects > 0);
-  if (isIncomplete) log.error("not all was shipped; see the errors above, and run it again");
-  else log.info(signal.aborted ? "stopped" : "done");
-  return isIncomplete ? 1 : 0;
 }

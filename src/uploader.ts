@@ -8,6 +8,7 @@ import type { ExtractorOptions } from "./extract.ts";
 import { assertLocalFiles } from "./local-files.ts";
 import { runLoop } from "./loop.ts";
 import type { Logger } from "./observe/logger.ts";
+import type { Monitor } from "./observe/monitor.ts";
 import type { Progress } from "./observe/progress.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
 import { sweepOutbox } from "./outbox/objects.ts";
@@ -36,8 +37,8 @@ export interface UploaderOptions {
   readonly random: () => number;
   readonly log: Logger;
   readonly progress: Progress;
-  /** Told after each cycle and each extraction: the uploader is at work. */
-  readonly onAlive?: (() => void) | undefined;
+  /** Left out: nobody asks. */
+  readonly monitor?: Monitor;
   /** Left out: all is done on this thread, as tests with a clock of their own need it. */
   readonly createThreads?: typeof createExtractionThreads;
   /** Left out: the operating system's answer. Tests name file systems that they cannot have. */
@@ -149,14 +150,14 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
     );
     const estimateBacklog = () => {
       const cursorOf = (table: string) => readSource(state.db, settings.nodeId, table)?.cursor ?? null;
-      try {
-        const rows = tables.map((table) =>
-          estimateRows(sourceDb, inspectTable(sourceDb, table, settings), cursorOf(table)),
-        );
-        return rows.reduce((sum, count) => sum + count, 0);
-      } catch {
-        return 0; // for a progress bar alone; a cycle says what is the matter
-      }
+      const rows = new Map<string, number>();
+      for (const table of tables)
+        try {
+          rows.set(table, estimateRows(sourceDb, inspectTable(sourceDb, table, settings), cursorOf(table)));
+        } catch {
+          // For a progress bar and metrics alone; a cycle says what is the matter.
+        }
+      return rows;
     };
     return await runLoop(options, {
       sourceFile,

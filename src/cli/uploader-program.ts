@@ -6,12 +6,12 @@ import { loadSettings } from "../config/load-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { systemClock, systemSleep } from "../core/clock.ts";
 import { describeError, UploaderError } from "../core/errors.ts";
-import type { Health } from "../observe/health.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
 import { findPackage } from "../package-root.ts";
 import { createExtractionThreads } from "../threads/extraction-threads.ts";
 import { runUploader } from "../uploader.ts";
+import { openMonitor } from "./open-monitor.ts";
 import { stopOnSignals } from "./signals.ts";
 
 const program = yargs(hideBin(process.argv))
@@ -110,7 +110,7 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
   const isTerminal = process.stdout.isTTY === true;
   const log = createLogger(settings.logLevel, { isTerminal });
   if (settings.dryRun) return plan(settings, log);
-  const health = await openHealth(settings);
+  const opened = await openMonitor(settings, process.env, log);
   const signals = stopOnSignals(log);
   try {
     process.exitCode = await runUploader({
@@ -121,20 +121,14 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
       random: Math.random,
       log,
       createThreads: createExtractionThreads,
-      onAlive: health?.alive,
+      monitor: opened.monitor,
       progress: isTerminal ? createProgressBar(process.stdout, () => Date.now()) : noProgress,
       signal: signals.signal,
     });
   } finally {
     signals.release();
-    await health?.close();
+    await opened.close();
   }
-}
-
-async function openHealth({ statusAddress, intervalSeconds }: Settings): Promise<Health | null> {
-  if (statusAddress === null) return null;
-  const { serveHealth } = await import("../observe/health.ts");
-  return serveHealth({ address: statusAddress, intervalSeconds, clock: systemClock });
 }
 
 async function plan(settings: Settings, log: Logger): Promise<void> {

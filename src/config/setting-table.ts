@@ -124,7 +124,7 @@ export const SETTINGS = {
     default: null,
     defaultText: "none",
     description:
-      "`host:port` to answer on, or a port of this machine alone: GET `/healthz` is 200 while cycles end, 503 when none has for three intervals, or a minute where that is longer",
+      "`host:port` to answer on, or a port of this machine alone: GET `/healthz` is 200 while cycles end, 503 when none has for three intervals, or a minute where that is longer, and when every source is stopped; GET `/metrics` is for Prometheus",
   }),
   s3Enabled: setting({
     yaml: "s3_configuration.enabled",

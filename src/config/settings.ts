@@ -67,7 +67,7 @@ export interface Settings {
   /** The most rows in one object. */
   readonly maxBatchRows: number;
   readonly outboxMaxBytes: number;
-  /** Where questions after its health are answered; null: nowhere. */
+  /** Where questions after its health and its metrics are answered; null: nowhere. */
   readonly statusAddress: Address | null;
   /** Encoded bytes at which an object is closed. */
   readonly targetObjectBytes: number;

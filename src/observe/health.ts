@@ -1,23 +1,18 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
 import type { Clock } from "../core/clock.ts";
-import { UploaderError } from "../core/errors.ts";
-import type { Address } from "../core/types.ts";
+import { type Monitor, noMonitor, type Shipping } from "./monitor.ts";
 
-export interface Health {
-  /** The uploader is at work: a cycle has ended, or an extraction within one. */
-  alive(): void;
-  close(): Promise<void>;
+export interface Health extends Monitor {
+  judge(): Judgement;
 }
 
-export interface HealthOptions {
-  readonly address: Address;
-  readonly intervalSeconds: number;
-  readonly clock: Clock;
+export interface Judgement {
+  /** `stalled`: no sign of life for too long; `stopped`: every source is. */
+  readonly status: "ok" | "stalled" | "stopped";
+  /** The last sign of life, ISO 8601, UTC. */
+  readonly aliveAt: string;
+  /** A sentence for each thing that is wrong; none where the status is `ok`. */
+  readonly reasons: readonly string[];
 }
-
-/** A request is a line; whoever takes longer to send it has no business here. */
-const REQUEST_TIMEOUT_MS = 5_000;
 
 /**
  * How long the uploader may go without a sign of life: three cycles, and never less than a minute, which a large object
@@ -28,43 +23,52 @@ export function mostSilentMs(intervalSeconds: number): number {
 }
 
 /**
- * Answers GET /healthz: 200 while the uploader is at work, 503 when it has given no sign of life for too long, each with
- * a JSON document that says since when. A network that is gone is no illness: rows are extracted all the same.
- *
- * @throws {UploaderError} CONFIG_INVALID where the address cannot be listened on
+ * Judges whether the uploader is well: it is while it gives signs of life, which are the end of a cycle, of an extraction
+ * within one and of a delivery, and not every source is stopped. A network that is gone is no illness: rows are
+ * extracted all the same.
  */
-export async function serveHealth({ address, intervalSeconds, clock }: HealthOptions): Promise<Health> {
+export function createHealth({
+  intervalSeconds,
+  clock,
+}: {
+  readonly intervalSeconds: number;
+  readonly clock: Clock;
+}): Health {
+  const mostMs = mostSilentMs(intervalSeconds);
   let aliveAt = clock.now();
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    const isRead = request.method === "GET" || request.method === "HEAD";
-    if (!isRead || request.url !== "/healthz") return void response.writeHead(isRead ? 404 : 405).end();
-    const isWell = clock.now() - aliveAt <= mostSilentMs(intervalSeconds);
-    response.writeHead(isWell ? 200 : 503, { "content-type": "application/json" });
-    response.end(
-      `${JSON.stringify({ status: isWell ? "ok" : "stalled", aliveAt: new Date(aliveAt).toISOString() })}\n`,
-    );
-  });
-  server.listen(address.port, address.host);
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    throw new UploaderError({
-      code: "CONFIG_INVALID",
-      message: `status_address: cannot listen on ${address.host}:${address.port} (${(cause as NodeJS.ErrnoException).code}).`,
-      hint: "Name another address in `status_address` or STATUS_ADDRESS, or end the program that has it.",
-      cause,
-    });
+  let shipping: Shipping | null = null;
+  const alive = () => {
+    aliveAt = clock.now();
+  };
+
+  function isEverySourceStopped(): boolean {
+    const stopped = [...(shipping?.stopped().values() ?? [])];
+    return stopped.length > 0 && stopped.every((isStopped) => isStopped);
   }
-  server.unref();
+
   return {
-    alive() {
-      aliveAt = clock.now();
+    ...noMonitor,
+    started(started) {
+      shipping = started;
+      alive();
     },
-    async close() {
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
+    extracted: alive,
+    cycleFinished: alive,
+    delivered: alive,
+    ended() {
+      shipping = null;
+    },
+    judge() {
+      const isStalled = clock.now() - aliveAt > mostMs;
+      const isStopped = isEverySourceStopped();
+      return {
+        status: isStopped ? "stopped" : isStalled ? "stalled" : "ok",
+        aliveAt: new Date(aliveAt).toISOString(),
+        reasons: [
+          ...(isStopped ? ["every source is stopped; the log says why"] : []),
+          ...(isStalled ? [`no cycle, extraction or delivery has ended for ${mostMs / 1000} s`] : []),
+        ],
+      };
     },
   };
 }

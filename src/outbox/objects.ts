@@ -41,6 +41,13 @@ export function countWaiting(
     .get({ id: sourceId ?? null }) as { objects: number; rows: number; bytes: number };
 }
 
+/** When the object that has waited longest was extracted, in milliseconds since the epoch; null where none waits. */
+export function oldestWaitingAt(db: State["db"]): number | null {
+  const statement = db.prepare("SELECT min(extracted_at) FROM objects WHERE delivered_at IS NULL").pluck();
+  const extractedAt = statement.get() as string | null;
+  return extractedAt === null ? null : Date.parse(extractedAt);
+}
+
 /** Strikes an object that the sink has confirmed, then deletes its file. */
 export function strike(state: State, source: SourceState, object: OutboxObject, now: number): void {
   state.db.transaction(() => {

@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { loadSettings } from "../../src/config/load-settings.ts";
 import { type Clock, type Sleep, systemClock, systemSleep } from "../../src/core/clock.ts";
+import type { Monitor } from "../../src/observe/monitor.ts";
 import { noProgress, type Progress } from "../../src/observe/progress.ts";
 import type { ReadFileSystem } from "../../src/sqlite/file-system.ts";
 import { runUploader, type UploaderOptions } from "../../src/uploader.ts";
@@ -18,6 +19,7 @@ export interface InProcessOptions {
   readonly acceptNewDestination?: boolean;
   /** Told of each extraction and delivery as it happens. */
   readonly progress?: Partial<Progress>;
+  readonly monitor?: Monitor;
   /** Names file systems that the test cannot have. */
   readonly readFileSystem?: ReadFileSystem;
   /** Backlogs are extracted by threads, as in the program; left out: all is done on the test's own. */
@@ -81,6 +83,7 @@ async function run(options: InProcessOptions): Promise<0 | 1> {
     progress: { ...noProgress, ...options.progress },
     signal: options.signal ?? new AbortController().signal,
     ...(options.createThreads ? { createThreads: options.createThreads } : {}),
+    ...(options.monitor ? { monitor: options.monitor } : {}),
     ...(options.readFileSystem ? { readFileSystem: options.readFileSystem } : {}),
   });
 }
