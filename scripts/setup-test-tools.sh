@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests run beside the project, into ${UPLOADER_TEST_CACHE:-~/.cache/databricks-uploader}: the S3
 # servers bin/versitygw (by Go) and venv-moto/bin/moto_server (by Python), pyarrow in venv-pyarrow; and from
-# Debian's packages fiu-run and faketime. What is there already is left alone.
+# Debian's packages fiu-run, faketime and systemd. What is there already is left alone.
 # What cannot be installed is no failure: the reason is kept in {tool}.missing there, and the suites that need it
 # name it.
 set -euo pipefail
@@ -18,6 +18,7 @@ main() {
   install moto install_moto
   install pyarrow install_pyarrow
   install fault-tools install_fault_tools
+  install systemd install_systemd
 }
 
 # Runs an installer, whose last line of output says why it failed.
@@ -68,6 +69,14 @@ install_fault_tools() {
   command -v apt-get >/dev/null || { echo "fiu-run and faketime are not installed, and there is no apt-get"; return 1; }
   [ "$(id -u)" = 0 ] || { echo "fiu-utils and faketime need root to be installed"; return 1; }
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq fiu-utils faketime
+}
+
+# For its tools that look at units; they work whatever process 1 is.
+install_systemd() {
+  if command -v systemd-analyze >/dev/null; then return; fi
+  command -v apt-get >/dev/null || { echo "systemd-analyze is not installed, and there is no apt-get"; return 1; }
+  [ "$(id -u)" = 0 ] || { echo "systemd needs root to be installed"; return 1; }
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd
 }
 
 installed_moto() {
