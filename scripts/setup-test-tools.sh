@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests run beside the project, into ${UPLOADER_TEST_CACHE:-~/.cache/databricks-uploader}: the S3
-# servers bin/versitygw (by Go) and venv-moto/bin/moto_server (by Python), pyarrow in venv-pyarrow; and from
-# Debian's packages fiu-run, faketime and systemd. What is there already is left alone.
+# servers bin/versitygw (by Go) and venv-moto/bin/moto_server (by Python), pyarrow in venv-pyarrow, the models of
+# Bacalhau's jobs in venv-bacalhau; and from Debian's packages fiu-run, faketime and systemd. What is there already is
+# left alone.
 # What cannot be installed is no failure: the reason is kept in {tool}.missing there, and the suites that need it
 # name it.
 set -euo pipefail
@@ -9,6 +10,7 @@ set -euo pipefail
 # The first release whose conditional writes are atomic (versity/versitygw#2288).
 VERSITYGW_VERSION=v1.8.0
 MOTO_SERIES=5.2
+BACALHAU_APICLIENT_VERSION=1.4.1
 
 cache="${UPLOADER_TEST_CACHE:-$HOME/.cache/databricks-uploader}"
 mkdir -p "$cache/bin"
@@ -19,6 +21,7 @@ main() {
   install pyarrow install_pyarrow
   install fault-tools install_fault_tools
   install systemd install_systemd
+  install bacalhau install_bacalhau
 }
 
 # Runs an installer, whose last line of output says why it failed.
@@ -77,6 +80,17 @@ install_systemd() {
   command -v apt-get >/dev/null || { echo "systemd-analyze is not installed, and there is no apt-get"; return 1; }
   [ "$(id -u)" = 0 ] || { echo "systemd needs root to be installed"; return 1; }
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd
+}
+
+# The models of Bacalhau's jobs. It names none of the packages it imports.
+install_bacalhau() {
+  local venv="$cache/venv-bacalhau"
+  if [ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import bacalhau_apiclient'; then return; fi
+  command -v python3 >/dev/null || { echo "Python 3 is not installed"; return 1; }
+  rm -rf "$venv"
+  python3 -m venv "$venv" &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "bacalhau-apiclient==$BACALHAU_APICLIENT_VERSION" \
+      'six==1.*' certifi 'python-dateutil==2.*' 'urllib3==2.*'
 }
 
 installed_moto() {
