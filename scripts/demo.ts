@@ -1,13 +1,13 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { tableFromIPC } from "apache-arrow";
 import Database from "better-sqlite3";
 import { readParquet } from "parquet-wasm";
 import { formatBytes, formatCount, formatTable } from "../src/cli/text-table.ts";
 import { type ObjectName, parseObjectKey } from "../src/core/object-key.ts";
 import { PIPELINE_TYPES, type PipelineType } from "../src/core/types.ts";
+import { openPrograms } from "./pipeline/programs.ts";
+import { untilArrived } from "./pipeline/until-arrived.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const FOLDER = join(ROOT, ".demo");
@@ -38,11 +38,7 @@ interface DemoObject extends ObjectName {
   readonly bytes: number;
 }
 
-const children: ChildProcess[] = [];
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
-process.once("exit", () => {
-  for (const child of children) child.kill("SIGKILL");
-});
+const { run, start, stop } = openPrograms(FOLDER);
 
 await main();
 
@@ -186,38 +182,9 @@ function listObjects(): DemoObject[] {
 }
 
 async function untilObject(type: PipelineType): Promise<void> {
-  const began = Date.now();
   const isThere = () => listObjects().some(({ route }) => route.type === type);
-  while (!isThere()) {
-    if (Date.now() - began > PATIENCE_MS)
-      throw new Error(`no ${type} object within ${PATIENCE_MS / 1000} s; see ${FOLDER}`);
-    await delay(100);
-  }
-  console.log(`${type} objects arrived after ${((Date.now() - began) / 1000).toFixed(1)} s.`);
-}
-
-function program(name: string): string[] {
-  const { bin } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  return [join(ROOT, bin[name])];
-}
-
-function run(name: string, args: readonly string[]): string {
-  return execFileSync(process.execPath, [...program(name), ...args], { encoding: "utf8" }).trimEnd();
-}
-
-/** Starts a program in the background, its log in the demo's folder. */
-function start(name: string, args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [...program(name), ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  const log = join(FOLDER, `${name}.log`);
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk) => writeFileSync(log, chunk, { flag: "a" }));
-  children.push(child);
-  return child;
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  if (child.exitCode === null && child.kill("SIGTERM")) await ended;
+  const seconds = await untilArrived(`${type} object in ${LAKE}`, isThere, PATIENCE_MS);
+  console.log(`${type} objects arrived after ${seconds.toFixed(1)} s.`);
 }
 
 function title(text: string): void {
