@@ -55,7 +55,7 @@ export function formatByType({ objectsByType }: Comparison): string {
 }
 
 function countByType(objects: readonly LakeObject[]): Record<PipelineType, number> {
-  const counts = { raw: 0, schematized: 0, aggregated: 0, emergency: 0 };
+  const counts = Object.fromEntries(PIPELINE_TYPES.map((type) => [type, 0])) as Record<PipelineType, number>;
   for (const { name } of objects) counts[name.route.type]++;
   return counts;
 }
