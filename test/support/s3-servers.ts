@@ -191,7 +191,13 @@ kill "$watcher"
 async function spawnGuarded(command: readonly string[], folder: string | null): Promise<Guarded> {
   const guard = spawn("bash", ["-c", GUARD, "guard", folder ?? "", ...command], {
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, ROOT_ACCESS_KEY: ACCESS_KEY_ID, ROOT_SECRET_KEY: SECRET_ACCESS_KEY },
+    env: {
+      ...process.env,
+      ROOT_ACCESS_KEY: ACCESS_KEY_ID,
+      ROOT_SECRET_KEY: SECRET_ACCESS_KEY,
+      // So many calls moto lets through before it asks IAM; without a bound it could not be told to ask (aws-account.ts).
+      INITIAL_NO_AUTH_ACTION_COUNT: "1000000",
+    },
   });
   const closed = once(guard, "close");
   let output = "";
