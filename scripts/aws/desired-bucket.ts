@@ -1,13 +1,11 @@
 import {
   CreateBucketCommand,
-  GetBucketEncryptionCommand,
   GetBucketOwnershipControlsCommand,
   GetBucketTaggingCommand,
   GetBucketVersioningCommand,
   GetPublicAccessBlockCommand,
   HeadBucketCommand,
   ListObjectsV2Command,
-  PutBucketEncryptionCommand,
   PutBucketOwnershipControlsCommand,
   PutBucketTaggingCommand,
   PutBucketVersioningCommand,
@@ -18,6 +16,7 @@ import {
 import { UploaderError } from "../../src/core/errors.ts";
 import { orNull } from "./aws-errors.ts";
 import { type Bucket, dataFolders } from "./buckets.ts";
+import { encryption } from "./desired-bucket-encryption.ts";
 import { bucketPolicy, lifecycle } from "./desired-bucket-rules.ts";
 import type { Property } from "./desired-state.ts";
 
@@ -135,42 +134,6 @@ function versioning(s3: S3Client, { name: Bucket }: Bucket): Property<string> {
       const VersioningConfiguration = { Status: "Enabled" as const };
       await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
     },
-  };
-}
-
-interface Encryption {
-  readonly algorithm: string | undefined;
-  readonly key?: string | undefined;
-  readonly bucketKey?: boolean | undefined;
-}
-
-function encryption(s3: S3Client, { name: Bucket }: Bucket, kmsKey: string | null): Property<Encryption> {
-  const wanted: Encryption =
-    kmsKey === null ? { algorithm: "AES256" } : { algorithm: "aws:kms", key: kmsKey, bucketKey: true };
-  return {
-    name: "encryption",
-    async read() {
-      const answer = await orNull(s3.send(new GetBucketEncryptionCommand({ Bucket })));
-      const rule = answer?.ServerSideEncryptionConfiguration?.Rules?.[0];
-      const found = rule?.ApplyServerSideEncryptionByDefault;
-      if (!found) return null;
-      const algorithm = found.SSEAlgorithm;
-      // A bucket key means nothing to SSE-S3, and S3 gives it either way.
-      if (algorithm === "AES256") return { algorithm };
-      return { algorithm, key: found.KMSMasterKeyID, bucketKey: rule.BucketKeyEnabled ?? false };
-    },
-    wanted: () => wanted,
-    async write({ algorithm, key, bucketKey = false }) {
-      const byDefault = { SSEAlgorithm: algorithm as "AES256" | "aws:kms", KMSMasterKeyID: key };
-      const Rules = [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: bucketKey }];
-      await s3.send(new PutBucketEncryptionCommand({ Bucket, ServerSideEncryptionConfiguration: { Rules } }));
-    },
-    text: ({ algorithm, key, bucketKey }) =>
-      [
-        algorithm ?? "none",
-        ...(key ? [`with ${key}`] : []),
-        ...(bucketKey === false ? ["no bucket key"] : []),
-      ].join(", "),
   };
 }
 
