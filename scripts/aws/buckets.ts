@@ -26,7 +26,7 @@ export function bucketsOf(prefix: string, region: string): Bucket[] {
       throw new UploaderError({
         code: "CONFIG_INVALID",
         message: `A bucket cannot be named ${JSON.stringify(name)}: it ${fault}.`,
-        hint: "Choose another --prefix.",
+        hint: "Choose another prefix.",
       });
     return { type, name };
   });

@@ -7,6 +7,8 @@ export interface ChangeReport {
   removed(what: string, value?: string): void;
   alreadySo(what: string, value?: string): void;
   note(text: string): void;
+  /** How many there were, or would have been, so far. */
+  changes(): number;
   /** The last line. */
   summary(): void;
 }
@@ -36,6 +38,7 @@ export function createChangeReport(dryRun: boolean, print: (line: string) => voi
       counts.alreadySo += 1;
       print(`  already so: ${withValue(what, value)}`);
     },
+    changes: () => counts.made + counts.changed + counts.removed,
     note: (text) => print(`  note: ${text}`),
     summary() {
       const { made, changed, removed, alreadySo } = counts;

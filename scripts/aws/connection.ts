@@ -19,12 +19,7 @@ export interface Connection {
 
 /** @throws {UploaderError} CONFIG_INVALID for a region or endpoint that cannot be one */
 export function openConnection(region: string, endpointUrl: string | undefined): Connection {
-  if (!/^[a-z]{2,3}(-[a-z]+)+-\d+$/.test(region))
-    throw new UploaderError({
-      code: "CONFIG_INVALID",
-      message: `${JSON.stringify(region)} is not a region.`,
-      hint: "Name one as AWS does: us-west-2.",
-    });
+  assertRegion(region);
   if (endpointUrl === undefined) return { region, endpointUrl: null };
   const url = URL.canParse(endpointUrl) ? new URL(endpointUrl) : null;
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password)
@@ -40,6 +35,16 @@ export function openConnection(region: string, endpointUrl: string | undefined):
       hint: "Use https.",
     });
   return { region, endpointUrl: url.href };
+}
+
+/** @throws {UploaderError} CONFIG_INVALID */
+export function assertRegion(region: string): void {
+  if (!/^[a-z]{2,3}(-[a-z]+)+-\d+$/.test(region))
+    throw new UploaderError({
+      code: "CONFIG_INVALID",
+      message: `${JSON.stringify(region)} is not a region.`,
+      hint: "Name one as AWS does: us-west-2.",
+    });
 }
 
 export function s3Client(connection: Connection): S3Client {
