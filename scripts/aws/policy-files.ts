@@ -14,11 +14,11 @@ const ROOT = join(import.meta.dirname, "../..");
 export function readPolicy(
   path: string,
   words: { readonly REGION: string; readonly [word: string]: string },
-) {
-  const filled = Object.entries(words).reduce(
-    (text, [word, value]) => text.replaceAll(word, JSON.stringify(value).slice(1, -1)),
-    readFileSync(join(ROOT, path), "utf8").replaceAll("arn:aws:", `arn:${partitionOf(words.REGION)}:`),
-  );
+): PolicyDocument {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  const filled = text
+    .replaceAll("arn:aws:", `arn:${partitionOf(words.REGION)}:`)
+    .replace(/[A-Z][A-Z_]{3,}/g, (word) => JSON.stringify(words[word] ?? word).slice(1, -1));
   return JSON.parse(filled) as PolicyDocument;
 }
 
