@@ -3,6 +3,7 @@ import type { Revision } from "./core/types.ts";
 import type { SourceOutcome } from "./cycle.ts";
 import type { Parts } from "./loop.ts";
 import type { Logger } from "./observe/logger.ts";
+import { markDrained } from "./outbox/drained.ts";
 import { countWaiting } from "./outbox/objects.ts";
 import { rememberRevision } from "./outbox/sources.ts";
 import { type State, writeState } from "./outbox/state.ts";
@@ -54,10 +55,18 @@ export function announceFull(log: Logger, { nodeId: node }: Settings, before: Ou
   }
 }
 
+export interface LoopEnd {
+  readonly outcomes: Outcomes;
+  /** Whether every source is stopped. */
+  readonly isLost: boolean;
+  /** Whether all there is should be delivered: `once`, or the machine ends. */
+  readonly isLast: boolean;
+}
+
 export function summarize(
-  { settings, log, signal }: UploaderOptions,
+  { settings, clock, log, signal }: UploaderOptions,
   { state }: Parts,
-  { outcomes, isLost }: { readonly outcomes: Outcomes; readonly isLost: boolean },
+  { outcomes, isLost, isLast }: LoopEnd,
 ): 0 | 1 {
   const waiting = countWaiting(state.db);
   const hasFailed = [...outcomes.values()].some((outcome) => outcome === "failed" || outcome === "stopped");
@@ -66,9 +75,12 @@ export function summarize(
     log.error("every source is stopped; see the errors above");
     return 1;
   }
-  const isIncomplete = settings.once && !signal.aborted && (hasFailed || waiting.objects > 0);
+  const isIncomplete = isLast && !signal.aborted && (hasFailed || waiting.objects > 0);
   if (isIncomplete) log.error("not all was shipped; see the errors above, and run it again");
-  else log.info(signal.aborted ? "stopped" : "done");
+  else if (isLast && !settings.once && !signal.aborted) {
+    markDrained(state, clock.now());
+    log.info("drained: all that was there is delivered");
+  } else log.info(signal.aborted ? "stopped" : "done");
   return isIncomplete ? 1 : 0;
 }
 

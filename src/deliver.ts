@@ -40,6 +40,8 @@ export interface DeliveryOptions {
 export interface Delivery {
   /** Says that the outbox has something new. */
   wake(): void;
+  /** Tries again at once what rests, as if it had not failed. */
+  retryNow(): void;
   /** Resolves when nothing waits but what belongs to sources that are stopped. */
   settled(): Promise<void>;
   /** Why a source is stopped; undefined while it is not. */
@@ -72,6 +74,9 @@ export function startDelivery(options: DeliveryOptions): Delivery {
   return {
     wake: () => {
       for (const lane of lanes) lane.wake();
+    },
+    retryNow: () => {
+      for (const lane of lanes) lane.retryNow();
     },
     settled: async () => {
       await Promise.all(lanes.map((lane) => lane.settled()));
@@ -195,6 +200,10 @@ function startLane(lane: Lane, options: DeliveryOptions): Delivery {
   return {
     broken: handled(running.then(() => new Promise<never>(() => {}))),
     wake: () => waking.abort(),
+    retryNow: () => {
+      for (const [id, { retryAt }] of rests) if (Number.isFinite(retryAt)) rests.delete(id);
+      waking.abort();
+    },
     settled: () =>
       new Promise((resolve, reject) => {
         settle.push(resolve);

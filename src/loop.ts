@@ -21,6 +21,7 @@ import type { Ownership } from "./ownership.ts";
 import type { Revisions } from "./revisions.ts";
 import { createShipping } from "./shipping.ts";
 import type { Sink } from "./sink/sink.ts";
+import { noNotices } from "./spot/notices.ts";
 import type { FileIdentity } from "./sqlite/file-identity.ts";
 import type { ManagedThreads } from "./threads/extraction-threads.ts";
 import type { UploaderOptions } from "./uploader.ts";
@@ -44,13 +45,17 @@ export interface Parts {
   readonly estimateBacklog: () => ReadonlyMap<string, number>;
 }
 
+/** All that a cycle needs but the word whether it is the last. */
+type ReadyCycle = Omit<CycleOptions, "shipOpenWindows">;
+
 /**
- * Cycles until told to stop, or, with `once`, until all there is has been delivered; the delivery runs beside.
+ * Cycles until told to stop, or, with `once` or before the machine ends, until all there is has been delivered; the
+ * delivery runs beside.
  *
  * @returns the exit code of the program, or `replaced` where the source database is no longer the file that is open
  */
 export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0 | 1 | "replaced"> {
-  const { settings, log, signal, progress, monitor = noMonitor } = options;
+  const { settings, log, signal, progress, monitor = noMonitor, notices = noNotices } = options;
   const { state, control, revisions } = parts;
   const extractors = await claimSources(parts, log);
   let revision = announceStart(options, parts);
@@ -68,14 +73,13 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
     },
     onFailed: monitor.deliveryFailed,
   });
-  const cycle: CycleOptions = {
+  const cycle: ReadyCycle = {
     ...options,
     state,
     extractors,
     delivery,
     targetObjectBytes: settings.targetObjectBytes,
     outboxShareBytes: settings.outboxMaxBytes / parts.extractors.length,
-    shipOpenWindows: settings.once,
     onExtracted: (extracted) => {
       progress.extracted(extracted.rows);
       monitor.extracted(extracted);
@@ -89,15 +93,18 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
   let isReplaced = false;
   const tables = new Set(extractors.map(({ table }) => table));
   monitor.started(createShipping(parts, tables, delivery, settings.nodeId));
+  let isLast = settings.once;
 
   try {
     while (!signal.aborted && !isLost()) {
+      isLast = settings.once || notices.isEnding();
+      const noticesBefore = notices.count();
       const deliveriesBefore = deliveries;
       const outcomesBefore = outcomes;
       const file = settings.once ? "same" : parts.sourceFile.compare();
       isReplaced = file === "mixed";
       if (isReplaced) break;
-      outcomes = await runCycle(file === "other" ? lastCycle(cycle) : cycle);
+      outcomes = await runCycle(file === "other" ? lastCycle(cycle) : { ...cycle, shipOpenWindows: isLast });
       monitor.cycleFinished(tablesThat("failed", outcomes));
       announceFull(log, settings, outcomesBefore, outcomes);
       await parts.threads?.rest();
@@ -106,7 +113,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
       if (isReplaced) break;
       const isFull = [...outcomes.values()].includes("full");
       const hasRoomAgain = () => isFull && deliveries > deliveriesBefore;
-      if (settings.once) {
+      if (isLast) {
         if (!isFull) break;
         const delivered = new Promise<void>((resolve) => {
           announceDelivery = resolve;
@@ -116,18 +123,23 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
       } else {
         revision = announceChange(options, state, revision, revisions.latest());
         const isOver = () =>
-          hasRoomAgain() || isLost() || revisions.hasChanged(revision) || hasEmergency(parts, revision, log);
+          hasRoomAgain() ||
+          isLost() ||
+          notices.count() > noticesBefore ||
+          revisions.hasChanged(revision) ||
+          hasEmergency(parts, revision, log);
         await Promise.race([waitFor(intervalMs(settings, revision), isOver, options), delivery.broken]);
+        if (notices.count() > noticesBefore) delivery.retryNow();
       }
     }
 
-    if (settings.once) await Promise.race([delivery.settled(), aborted]);
+    if (isLast) await Promise.race([delivery.settled(), aborted]);
     if (!isReplaced || signal.aborted) monitor.stopping();
     await delivery.stop();
     control.recordExecutions();
     progress.end();
     if (isReplaced && !signal.aborted) return announceReplaced(log, parts, settings);
-    return summarize(options, parts, { outcomes, isLost: isLost() });
+    return summarize(options, parts, { outcomes, isLost: isLost(), isLast });
   } catch (error) {
     await delivery.stop().catch(() => {});
     throw describeStateError(error, state.files.database);
@@ -137,7 +149,7 @@ export async function runLoop(options: UploaderOptions, parts: Parts): Promise<0
 }
 
 /** Of a file that was replaced: what is left in it is shipped before it is closed, by who has it open. */
-function lastCycle(cycle: CycleOptions): CycleOptions {
+function lastCycle(cycle: ReadyCycle): CycleOptions {
   const extractors = cycle.extractors.map((extractor) => ({ ...extractor, threads: undefined }));
   return { ...cycle, extractors, shipOpenWindows: true };
 }

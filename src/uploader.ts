@@ -10,6 +10,7 @@ import { runLoop } from "./loop.ts";
 import type { Logger } from "./observe/logger.ts";
 import type { Monitor } from "./observe/monitor.ts";
 import type { Progress } from "./observe/progress.ts";
+import { takeDrained } from "./outbox/drained.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
 import { sweepOutbox } from "./outbox/objects.ts";
 import { lastKnownRevision, readSource } from "./outbox/sources.ts";
@@ -22,6 +23,7 @@ import { describeHazard, type SourceHazard } from "./source/hazards.ts";
 import { inspectTable } from "./source/inspect.ts";
 import { estimateRows } from "./source/range.ts";
 import { openSourceDatabase } from "./source-database.ts";
+import type { SpotNotices } from "./spot/notices.ts";
 import { noteFile } from "./sqlite/file-identity.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
@@ -43,6 +45,8 @@ export interface UploaderOptions {
   readonly createThreads?: typeof createExtractionThreads;
   /** Left out: the operating system's answer. Tests name file systems that they cannot have. */
   readonly readFileSystem?: ReadFileSystem;
+  /** What is known of the end of the machine; left out: nothing. */
+  readonly notices?: SpotNotices | undefined;
   /** Ends the run: what is in hand is finished and committed. */
   readonly signal: AbortSignal;
 }
@@ -90,6 +94,8 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
     held(acquireStateLock(settings.stateDir, clock.now()), (lock) => lock.release());
     assertNotLost(files);
     const state = held(openState(files, clock.now()), (state) => state.close());
+    const drainedAt = takeDrained(state);
+    if (drainedAt) log.info(`the run before was drained at ${drainedAt}: it has left nothing`);
     const swept = sweepOutbox(state);
     if (swept.length > 0) log.debug({ files: swept }, "removed files of an extraction that was cut short");
 

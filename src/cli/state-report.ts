@@ -1,3 +1,4 @@
+import { readDrained } from "../outbox/drained.ts";
 import { countWaiting } from "../outbox/objects.ts";
 import { readSources } from "../outbox/sources.ts";
 import { openStateForReading, stateFiles } from "../outbox/state.ts";
@@ -8,6 +9,8 @@ export interface StateDocument {
   readonly stateDir: string;
   /** null where there is no state yet. */
   readonly stateId: string | null;
+  /** When the last run was drained, before the end of its machine; null where it ended in another way. */
+  readonly drainedAt: string | null;
   readonly sources: readonly SourceDocument[];
 }
 
@@ -37,7 +40,7 @@ interface SourceDocument {
 /** Reads the state; an uploader may be running. */
 export function stateDocument(stateDir: string): StateDocument {
   const db = openStateForReading(stateFiles(stateDir));
-  if (db === null) return { stateDir, stateId: null, sources: [] };
+  if (db === null) return { stateDir, stateId: null, drainedAt: null, sources: [] };
   try {
     const stateId = db.prepare("SELECT state_id FROM identity").pluck().get() as string;
     const sources = readSources(db).map((source) => ({
@@ -55,17 +58,18 @@ export function stateDocument(stateDir: string): StateDocument {
       waiting: countWaiting(db, source.id),
       delivered: source.delivered,
     }));
-    return { stateDir, stateId, sources };
+    return { stateDir, stateId, drainedAt: readDrained(db), sources };
   } finally {
     db.close();
   }
 }
 
-export function reportState({ stateDir, stateId, sources }: StateDocument): string {
+export function reportState({ stateDir, stateId, drainedAt, sources }: StateDocument): string {
   if (stateId === null) return `There is no state in ${stateDir} yet; the first run of uploader makes it.`;
   const head = formatFields([
     ["State", stateId],
     ["Folder", stateDir],
+    ...(drainedAt === null ? [] : [["Drained", drainedAt] as const]),
   ]);
   return [head, ...sources.map(reportSource)].join("\n\n");
 }

@@ -9,6 +9,7 @@ import { describeError, UploaderError } from "../core/errors.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
 import { findPackage } from "../package-root.ts";
+import type { SpotWatch } from "../spot/notices.ts";
 import { createExtractionThreads } from "../threads/extraction-threads.ts";
 import { runUploader } from "../uploader.ts";
 import { openMonitor } from "./open-monitor.ts";
@@ -112,6 +113,7 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
   if (settings.dryRun) return plan(settings, log);
   const opened = await openMonitor(settings, process.env, log);
   const signals = stopOnSignals(log);
+  const notices = await openNotices(settings, log);
   try {
     process.exitCode = await runUploader({
       settings,
@@ -123,12 +125,20 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
       createThreads: createExtractionThreads,
       monitor: opened.monitor,
       progress: isTerminal ? createProgressBar(process.stdout, () => Date.now()) : noProgress,
-      signal: signals.signal,
+      notices,
+      signal: notices ? AbortSignal.any([signals.signal, notices.timeUp]) : signals.signal,
     });
   } finally {
     signals.release();
+    await notices?.close();
     await opened.close();
   }
+}
+
+async function openNotices({ spotNotices, once }: Settings, log: Logger): Promise<SpotWatch | undefined> {
+  if (!spotNotices || once) return undefined;
+  const { watchSpotNotices } = await import("../spot/notices.ts");
+  return watchSpotNotices({ env: process.env, clock: systemClock, sleep: systemSleep, log });
 }
 
 async function plan(settings: Settings, log: Logger): Promise<void> {

@@ -59,6 +59,7 @@ export function loadSettings({ argv, env, cwd, hostname, readFile = readBounded 
     maxBatchRows: resolved.maxBatchRows.value,
     outboxMaxBytes: Math.round(resolved.outboxMaxMb.value * BYTES_PER_MB),
     statusAddress: resolved.statusAddress.value,
+    spotNotices: resolved.spotNotices.value,
     targetObjectBytes: Math.round(resolved.batchSizeMb.value * BYTES_PER_MB),
     compression: resolved.compression.value,
     sink,

@@ -126,6 +126,14 @@ export const SETTINGS = {
     description:
       "`host:port` to answer on, or a port of this machine alone: GET `/healthz` is 200 while cycles end, 503 when none has for three intervals, or a minute where that is longer, and when every source is stopped; GET `/metrics` is for Prometheus",
   }),
+  spotNotices: setting({
+    yaml: "spot_notices",
+    env: ["SPOT_NOTICES"],
+    kind: kind.boolean(),
+    default: false,
+    description:
+      "`true` watches for the notices that EC2 gives a spot instance: before an interruption what is there is delivered, open windows too, and the uploader ends",
+  }),
   s3Enabled: setting({
     yaml: "s3_configuration.enabled",
     env: ["S3_ENABLED"],

@@ -69,6 +69,8 @@ export interface Settings {
   readonly outboxMaxBytes: number;
   /** Where questions after its health and its metrics are answered; null: nowhere. */
   readonly statusAddress: Address | null;
+  /** Whether the end of a spot instance is watched for. */
+  readonly spotNotices: boolean;
   /** Encoded bytes at which an object is closed. */
   readonly targetObjectBytes: number;
   readonly compression: Compression;

@@ -81,6 +81,8 @@ const MIGRATIONS: readonly string[] = [
    INSERT INTO seal VALUES (0);`,
 
   `ALTER TABLE sources ADD COLUMN footing TEXT; -- JSON: of the rows up to the cursor; src/source/footing.ts reads it`,
+
+  `ALTER TABLE identity ADD COLUMN drained_at TEXT; -- null: the last run has not ended before the end of its machine`,
 ];
 
 /**

@@ -188,7 +188,10 @@ function readIdentity(db: Connection, now: number): string {
     const found = db.prepare("SELECT state_id FROM identity").pluck().get() as string | undefined;
     if (found !== undefined) return found;
     const id = randomUUID();
-    db.prepare("INSERT INTO identity VALUES (?, ?)").run(id, new Date(now).toISOString());
+    db.prepare("INSERT INTO identity (state_id, created_at) VALUES (?, ?)").run(
+      id,
+      new Date(now).toISOString(),
+    );
     return id;
   })();
 }

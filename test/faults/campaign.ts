@@ -82,7 +82,9 @@ export interface Site {
 }
 
 export type Flags = Readonly<Record<string, unknown>>;
-export type Here = Partial<Pick<InProcessOptions, "clock" | "sleep" | "readFileSystem" | "createThreads">>;
+export type Here = Partial<
+  Pick<InProcessOptions, "clock" | "sleep" | "notices" | "readFileSystem" | "createThreads">
+>;
 
 /** How the checker runs the uploader, and what it has to know of what happened. */
 export interface CheckedRun

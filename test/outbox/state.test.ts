@@ -19,7 +19,8 @@ import { runProgram, startProgram } from "../support/uploader-process.ts";
 import { commitOf, NOW, newSource, newState, reread } from "./new-state.ts";
 
 /** Takes a state back to what the first version made. */
-const TO_VERSION_1 = "DROP TABLE seal; ALTER TABLE sources DROP COLUMN footing; PRAGMA user_version = 1";
+const TO_VERSION_1 = `DROP TABLE seal; ALTER TABLE sources DROP COLUMN footing; ALTER TABLE identity DROP COLUMN drained_at;
+  PRAGMA user_version = 1`;
 
 /** As another program does it. */
 function edit({ files }: State, sql: string): void {

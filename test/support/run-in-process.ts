@@ -5,6 +5,7 @@ import { loadSettings } from "../../src/config/load-settings.ts";
 import { type Clock, type Sleep, systemClock, systemSleep } from "../../src/core/clock.ts";
 import type { Monitor } from "../../src/observe/monitor.ts";
 import { noProgress, type Progress } from "../../src/observe/progress.ts";
+import type { SpotNotices } from "../../src/spot/notices.ts";
 import type { ReadFileSystem } from "../../src/sqlite/file-system.ts";
 import { runUploader, type UploaderOptions } from "../../src/uploader.ts";
 
@@ -16,6 +17,7 @@ export interface InProcessOptions {
   readonly clock?: Clock;
   readonly sleep?: Sleep;
   readonly signal?: AbortSignal;
+  readonly notices?: SpotNotices;
   readonly acceptNewDestination?: boolean;
   /** Told of each extraction and delivery as it happens. */
   readonly progress?: Partial<Progress>;
@@ -81,6 +83,7 @@ async function run(options: InProcessOptions): Promise<0 | 1> {
       ? pino({ base: null, level: "debug" }, { write: (line: string) => onLog(JSON.parse(line)) })
       : noLog,
     progress: { ...noProgress, ...options.progress },
+    notices: options.notices,
     signal: options.signal ?? new AbortController().signal,
     ...(options.createThreads ? { createThreads: options.createThreads } : {}),
     ...(options.monitor ? { monitor: options.monitor } : {}),
