@@ -203,6 +203,25 @@ describe("a state folder", () => {
   });
 });
 
+test("one bucket that is another one, once that is accepted, leaves the source this uploader's", async () => {
+  const { folder, db, run } = setUp();
+  const config = (bucket: string) => {
+    const path = join(folder, "config.yaml");
+    const buckets = `{ emergency: ${bucket} }`;
+    writeFileSync(path, `directory: lake\ns3_configuration: { enabled: false, buckets: ${buckets} }\n`);
+    return ["--config", path];
+  };
+  appendReadings(db, 10);
+  expect(await run("--once", ...config("one-bucket"))).toMatchObject({ code: 0 });
+  appendReadings(db, 10);
+  expect(await run("--once", ...config("other-bucket"))).toMatchObject({ code: 1 });
+  expect(await run("--once", ...config("other-bucket"), "--accept-new-destination")).toMatchObject({
+    code: 0,
+  });
+  appendReadings(db, 10);
+  expect(await run("--once", ...config("other-bucket"))).toMatchObject({ code: 0 });
+});
+
 describe("a dry run", () => {
   test("tells how many rows would go where, and changes nothing", async () => {
     const { folder, database, db, run } = setUp();
