@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-named=(faults e2e rebuild outbox sink source sqlite config core query docs)
+named=(faults e2e rebuild spot outbox sink source sqlite config core query docs)
 if [ $# -eq 0 ]; then set -- "${named[@]/#/test/}"; fi
 
 work="$(mktemp -d)"

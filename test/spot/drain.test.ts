@@ -83,6 +83,20 @@ test("a rebalance recommendation: what is there is delivered at once, windows st
   expect((await site.check()).rows).toBe(140);
 });
 
+test("a drain that could not read a table says so and ends with 1, and the next start goes on", async () => {
+  const site = await openSite();
+  const { uploader, metadata } = await startQuiet(site, "raw");
+  appendReadings(site.db, 120);
+  site.db.exec("ALTER TABLE readings RENAME TO elsewhere");
+  metadata.announce("terminate", inMs(120_000));
+  expect(await uploader.finished).toMatchObject({ code: 1 });
+  expect(uploader.output()).toMatch(/not all was shipped; see the errors above/);
+  expect(stateDocument(site.stateDir).drainedAt).toBeNull();
+  site.db.exec("ALTER TABLE elsewhere RENAME TO readings");
+  await site.ship();
+  expect((await site.check()).rows).toBe(120);
+});
+
 const KILLED: readonly Failpoint[] = [
   "before-write",
   "before-folder-sync",
