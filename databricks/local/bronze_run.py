@@ -34,18 +34,23 @@ def prepare_bronze(work: Path, url: str) -> None:
         "from pyspark.sql import SparkSession\n"
         f"SparkSession.builder.master('local[2]').getOrCreate().sql('CREATE DATABASE IF NOT EXISTS {DATABASE}')\n"
     )
-    _run([sys.executable, "-c", make], work, work / "database.log")
+    _run([sys.executable, "-c", make], spark_environment(work), work / "database.log")
 
 
 def run_bronze_pipeline(work: Path, log: str) -> None:
-    """One run: all that is new since the last. Raises RuntimeError with the end of `{log}.log` where it fails."""
+    """One run: all that is new since the last. Raises RuntimeError with the end of `{log}.log` where it fails.
+
+    With SPARK_TESTING the Spark Connect server that `spark-pipelines` starts takes a free port, and its client finds
+    it, so that two runs on one machine do not meet (SPARK-42272); else both are bound to 15002.
+    """
     command = ["spark-pipelines", "--remote", "local[2]", "run"]
-    _run(command, work, work / f"{log}.log", work / "pipeline")
+    environment = {**spark_environment(work), "SPARK_TESTING": "1"}
+    _run(command, environment, work / f"{log}.log", work / "pipeline")
 
 
-def _run(command: list[str], work: Path, log: Path, folder: Path | None = None) -> None:
+def _run(command: list[str], environment: dict[str, str], log: Path, folder: Path | None = None) -> None:
     with log.open("w") as output:
-        done = subprocess.run(command, cwd=folder, stdout=output, stderr=output, env=spark_environment(work))
+        done = subprocess.run(command, cwd=folder, stdout=output, stderr=output, env=environment)
     if done.returncode != 0:
         end = "\n".join(log.read_text().splitlines()[-40:])
         raise RuntimeError(f"{command[0]} ended with {done.returncode} ({log}):\n{end}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,16 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def taken_port() -> Iterator[None]:
+    """The port that Spark Connect takes by default: another run has it."""
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):
+            other.bind(("127.0.0.1", 15002))
+        yield
+
+
+@pytest.mark.usefixtures("taken_port")
 def test_two_runs_take_each_object_once_and_the_second_a_new_column(spark: SparkSession, work: Path) -> None:
     def table(name: str) -> DataFrame:
         # By its folder: the catalog of that warehouse belongs to the pipeline's process.
