@@ -18,6 +18,9 @@ const KEEP_SECONDS = 60;
 
 const FAULTY_SHARE = 0.15;
 
+/** Of Linux's clock for processes, on every architecture that Node.js has. */
+const TICKS_PER_SECOND = 100;
+
 const MEMORY_DISK = "/dev/shm";
 
 /** Once a request is struck by one of these, another try has to bring it through. */
@@ -69,9 +72,12 @@ export async function startFaultyServer(random: () => number): Promise<FaultySer
   };
 }
 
-/** A part of an episode, with an uploader beside the writer or without one. */
+/** What runs beside the writer; `load`: a process that takes as much CPU time as the uploader did, and does nothing. */
+export type Beside = "nothing" | "uploader" | "load";
+
+/** A part of an episode. */
 export interface Phase {
-  readonly hasUploader: boolean;
+  readonly beside: Beside;
   readonly seconds: number;
 }
 
@@ -90,6 +96,17 @@ export interface EpisodeReport {
   readonly changes: number;
   /** Of the uploader. */
   readonly peakBytes: number;
+  /** The CPU time of the uploader, and for how long it ran. */
+  readonly cpuSeconds: number;
+  readonly seconds: number;
+}
+
+interface Tally {
+  kills: number;
+  changes: number;
+  peakBytes: number;
+  cpuSeconds: number;
+  seconds: number;
 }
 
 /**
@@ -110,13 +127,14 @@ export async function runEpisode(
     throw new Error(`${keepSeconds} s is too short for these phases`);
   const site = await openSite({ server: remote.server });
   const writer = startSoakWriter(site.database, keepSeconds);
-  const tally = { kills: 0, changes: 0, peakBytes: 0 };
+  const tally: Tally = { kills: 0, changes: 0, peakBytes: 0, cpuSeconds: 0, seconds: 0 };
   const ends: number[] = [];
   const began = Date.now();
   remote.strike(true);
-  for (const { hasUploader, seconds } of phases) {
+  for (const { beside, seconds } of phases) {
     const end = Date.now() + seconds * 1000;
-    while (hasUploader && Date.now() < end) await killOnce(site, end, random, tally);
+    while (beside === "uploader" && Date.now() < end) await killOnce(site, end, random, tally);
+    while (beside === "load" && Date.now() < end) await loadOnce(shareOf(tally), end, random);
     await pause(end - Date.now());
     ends.push(Date.now());
   }
@@ -151,22 +169,18 @@ export async function runEpisode(
 
 function longestAway(phases: readonly Phase[]): number {
   let away = 0;
-  const lengths = phases.map(({ hasUploader, seconds }) => {
-    away = hasUploader ? 0 : away + seconds;
+  const lengths = phases.map(({ beside, seconds }) => {
+    away = beside === "uploader" ? 0 : away + seconds;
     return away;
   });
   return Math.max(0, ...lengths);
 }
 
 /** Starts the uploader and kills it a few seconds later, at `end` at the latest; changes the type meanwhile. */
-async function killOnce(
-  site: Site,
-  end: number,
-  random: () => number,
-  tally: { kills: number; changes: number; peakBytes: number },
-): Promise<void> {
+async function killOnce(site: Site, end: number, random: () => number, tally: Tally): Promise<void> {
+  const began = Date.now();
   const uploader = site.start(["--interval", "0.5"]);
-  const killAt = Math.min(end, Date.now() + 2_000 + random() * 8_000);
+  const killAt = killTime(end, random);
   let typeAt = Date.now() + random() * 3_000;
   while (Date.now() < killAt && uploader.process.exitCode === null) {
     await pause(Math.min(typeAt, killAt) - Date.now());
@@ -176,11 +190,35 @@ async function killOnce(
     typeAt = Date.now() + 1_000 + random() * 4_000;
   }
   expect(uploader.process.exitCode, uploader.output()).toBeNull();
-  tally.peakBytes = Math.max(tally.peakBytes, peakBytes(uploader.process.pid as number));
+  const pid = uploader.process.pid as number;
+  tally.peakBytes = Math.max(tally.peakBytes, peakBytes(pid));
+  tally.cpuSeconds += cpuSeconds(pid);
+  tally.seconds += (Date.now() - began) / 1000;
   uploader.process.kill("SIGKILL");
   await uploader.finished;
   tally.kills++;
   await site.observer.look();
+}
+
+/** Starts a process that only computes, and kills it when an uploader would be killed. */
+async function loadOnce(share: number, end: number, random: () => number): Promise<void> {
+  const program = join(import.meta.dirname, "soak-load.ts");
+  const args = ["--import", import.meta.resolve("tsx"), program, String(share)];
+  const load = spawn(process.execPath, args, { stdio: "inherit" });
+  const closed = once(load, "close");
+  await pause(killTime(end, random) - Date.now());
+  expect(load.exitCode).toBeNull();
+  load.kill("SIGKILL");
+  await closed;
+}
+
+function killTime(end: number, random: () => number): number {
+  return Math.min(end, Date.now() + 2_000 + random() * 8_000);
+}
+
+/** Of one CPU, what the uploader took while it ran; 0 where the system does not say. */
+function shareOf({ cpuSeconds, seconds }: Tally): number {
+  return seconds > 0 ? Math.min(1, cpuSeconds / seconds) : 0;
 }
 
 function startSoakWriter(database: string, keepSeconds: number) {
@@ -210,6 +248,17 @@ function peakBytes(pid: number): number {
   try {
     const [, kilobytes = "0"] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
     return Number(kilobytes) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** The CPU time of a process and its threads so far; 0 where it is gone, or the system does not say. */
+function cpuSeconds(pid: number): number {
+  try {
+    const [, fields = ""] = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ");
+    const [utime, stime] = fields.split(" ").slice(11, 13);
+    return (Number(utime) + Number(stime)) / TICKS_PER_SECOND;
   } catch {
     return 0;
   }
