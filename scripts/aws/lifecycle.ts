@@ -14,12 +14,10 @@ const AGES: Readonly<
   emergency: { expireDays: 2_555 },
 };
 const UNFINISHED_DAYS = 7;
-/** For so long what was deleted or replaced can be brought back, where versions ever go. */
-const NONCURRENT_DAYS = 30;
 
 /**
- * The rules of a bucket. They name the folders of the data, so that no rule moves or expires what is below `_owner/`: an
- * uploader whose marker is gone stops.
+ * The rules of a bucket. They name the folders of the data, so that no rule touches what is below `_owner/`, versions
+ * that were replaced included: an uploader whose marker is gone stops. No rule takes old versions away.
  */
 export function lifecycleRules(type: PipelineType): LifecycleRule[] {
   return [
@@ -27,26 +25,13 @@ export function lifecycleRules(type: PipelineType): LifecycleRule[] {
     rule("unfinished-uploads", "", {
       AbortIncompleteMultipartUpload: { DaysAfterInitiation: UNFINISHED_DAYS },
     }),
-    // A marker gets a version for each minute of delivery; the current one is not touched.
-    ...(type === "raw"
-      ? [
-          rule("replaced-markers", OWNER_FOLDER, {
-            NoncurrentVersionExpiration: { NoncurrentDays: NONCURRENT_DAYS },
-          }),
-        ]
-      : []),
   ];
 }
 
 function dataRule(type: PipelineType, folder: string): LifecycleRule {
   const { infrequentDays, glacierDays, expireDays } = AGES[type];
   const name = folder.startsWith("rejected/") ? "rejected" : type;
-  if (expireDays !== undefined)
-    return rule(name, folder, {
-      Expiration: { Days: expireDays },
-      // Expiry in a bucket with versions keeps the version; this takes it away.
-      NoncurrentVersionExpiration: { NoncurrentDays: NONCURRENT_DAYS },
-    });
+  if (expireDays !== undefined) return rule(name, folder, { Expiration: { Days: expireDays } });
   return rule(name, folder, {
     Transitions: [
       ...(infrequentDays === undefined

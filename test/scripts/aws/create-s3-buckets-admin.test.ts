@@ -80,7 +80,7 @@ suiteFor("moto", "scripts/create-s3-buckets-admin.sh", (server) => {
     }
   });
 
-  test("objects age as their type says, and no rule touches a current ownership marker", async () => {
+  test("objects age as their type says, and no rule touches ownership markers or takes old versions away", async () => {
     await create();
     const transitions = async (bucket: string, prefix: string) =>
       (await rules(bucket))
@@ -102,8 +102,9 @@ suiteFor("moto", "scripts/create-s3-buckets-admin.sh", (server) => {
         const prefix = rule.Filter?.Prefix ?? "";
         if (prefix === "")
           expect(rule).toMatchObject({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 } });
-        if (prefix === "" || prefix.startsWith("_owner/"))
+        if (prefix === "" || "_owner/".startsWith(prefix) || prefix.startsWith("_owner/"))
           expect([rule.Transitions ?? [], rule.Expiration]).toEqual([[], undefined]);
+        expect(rule.NoncurrentVersionExpiration).toBeUndefined();
       }
   });
 
