@@ -29,6 +29,7 @@ const program = awsProgram(NAME, "PREFIX REGION [options]").command(
         findings.missing += await tryAll(s3, name, NEEDED, "allowed");
         findings.needless += await tryAll(s3, name, UNNEEDED, "denied");
       }
+      printLeftBehind(buckets.map(({ name }) => name));
       conclude(findings, argv.prefix, argv.region);
     } finally {
       s3.destroy();
@@ -76,13 +77,22 @@ async function tryAll(
   return unexpected;
 }
 
+/** The object is the same one each time: it is put if it is not there, and the tested user may not delete it. */
+function printLeftBehind(buckets: readonly string[]): void {
+  print(
+    `An object of 0 bytes, ${PROBE_KEY}, stays where it could be put, since the uploader may not delete.`,
+  );
+  print("The next test uses it again. An administrator removes it by:");
+  for (const bucket of buckets) print(`  aws s3 rm s3://${bucket}/${PROBE_KEY}`);
+}
+
 function conclude(
   { missing, needless }: { readonly missing: number; readonly needless: number },
   prefix: string,
   region: string,
 ): void {
   if (missing === 0 && needless === 0) {
-    print(`All as it should be. An object of 0 bytes stays in each bucket: ${PROBE_KEY}.`);
+    print("All as it should be.");
     return;
   }
   throw new UploaderError({

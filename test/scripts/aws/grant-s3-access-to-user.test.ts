@@ -1,5 +1,11 @@
 import { CreateRoleCommand, GetUserPolicyCommand, PutUserPolicyCommand } from "@aws-sdk/client-iam";
-import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  DeleteObjectCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import { beforeEach, expect, test } from "vitest";
 import { uploaderPolicy } from "../../../scripts/aws/policy-files.ts";
 import { createS3Sink } from "../../../src/sink/s3.ts";
@@ -26,6 +32,10 @@ suiteFor("moto", "scripts/grant-s3-access-to-user.sh and scripts/test-s3-access.
     await account.reset();
     // Without a policy of their own, whose conditions moto does not look at.
     await server().createBuckets([...NAMES, "other-bucket"]);
+    for (const Bucket of NAMES)
+      await server().client.send(
+        new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Enabled" } }),
+      );
     admin = await account.createUser("admin", ["*"]);
     user = await account.createUser(USER);
   });
@@ -85,9 +95,17 @@ suiteFor("moto", "scripts/grant-s3-access-to-user.sh and scripts/test-s3-access.
       expect(tried).toMatchObject({ code: 0, stderr: "" });
       expect(tried.stdout.match(/as it should be: s3:\w+ is allowed/g)).toHaveLength(20);
       expect(tried.stdout.match(/as it should be: s3:\w+ is denied/g)).toHaveLength(20);
+      for (const bucket of NAMES)
+        expect(tried.stdout).toContain(`  aws s3 rm s3://${bucket}/_access-test/probe\n`);
       // What it has left there is no obstacle the next time.
       expect(await account.run(TRY, ["acme", "us-west-2"], user)).toMatchObject({ code: 0 });
     });
+    const { client } = server();
+    for (const Bucket of NAMES) {
+      const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket }));
+      const probes = Versions.filter(({ Key }) => Key?.startsWith("_access-test/"));
+      expect(probes.map(({ Key, Size }) => [Key, Size])).toEqual([["_access-test/probe", 0]]);
+    }
   });
 
   test.each(uploaderPolicy("acme", "us-west-2", null).Statement.flatMap(({ Action }) => Action as string[]))(
