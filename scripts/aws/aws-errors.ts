@@ -3,7 +3,8 @@ import { describeS3Error } from "../../src/sink/s3-errors.ts";
 
 /** What an administrator can do; the uploader's own hints are for whoever runs an uploader. */
 const HINTS: Partial<Record<ErrorCode, string>> = {
-  SINK_DENIED: "Run this as somebody who may; docs/AWS.md names the permissions that each script needs.",
+  SINK_DENIED:
+    "Run this as somebody who may; docs/AWS.md and docs/SPOT.md name the permissions that each script needs.",
   SINK_REJECTED: "Correct what is said, and run it again: what is so already stays as it is.",
   SINK_UNAVAILABLE:
     "Check the network and --endpoint-url, and run it again: what is so already stays as it is.",

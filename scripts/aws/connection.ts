@@ -68,7 +68,8 @@ export function partitionOf(region: string): string {
 // As in src/sink/s3-api.ts: the SDK would print that Node.js 20 is old, among what the scripts print.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
-function clientSettings({ region, endpointUrl, credentials }: Connection) {
+/** What every client of the SDK is made with. */
+export function clientSettings({ region, endpointUrl, credentials }: Connection) {
   return {
     region,
     ...(endpointUrl === null ? {} : { endpoint: endpointUrl }),

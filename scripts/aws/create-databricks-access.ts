@@ -1,9 +1,8 @@
-import { GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 import { UploaderError } from "../../src/core/errors.ts";
-import { describeAwsError } from "./aws-errors.ts";
+import { accountOf } from "./account.ts";
 import { BUCKET_OPTIONS, bucketsOf } from "./buckets.ts";
 import { createChangeReport } from "./change-report.ts";
-import { type Connection, iamClient, openConnection, partitionOf, stsClient } from "./connection.ts";
+import { iamClient, openConnection, partitionOf } from "./connection.ts";
 import { deleteDatabricksRole } from "./delete-databricks-role.ts";
 import { desiredDatabricksRole } from "./desired-databricks-role.ts";
 import { putRight } from "./desired-state.ts";
@@ -99,15 +98,4 @@ function unityCatalogRoleOf(value: string | undefined, region: string): string {
     code: "CONFIG_INVALID",
     message: `--unity-catalog-role ${JSON.stringify(arn)} is not the ARN of a role.`,
   });
-}
-
-async function accountOf(connection: Connection): Promise<string> {
-  const sts = stsClient(connection);
-  try {
-    return (await sts.send(new GetCallerIdentityCommand())).Account ?? "";
-  } catch (error) {
-    throw describeAwsError(error, "AWS did not say which account this is");
-  } finally {
-    sts.destroy();
-  }
 }

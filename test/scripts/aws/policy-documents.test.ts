@@ -7,6 +7,7 @@ import { bucketStatements, mergePolicy } from "../../../scripts/aws/bucket-polic
 import { bucketsOf } from "../../../scripts/aws/buckets.ts";
 import { roleDocuments } from "../../../scripts/aws/desired-databricks-role.ts";
 import { uploaderPolicy } from "../../../scripts/aws/policy-files.ts";
+import { roleDocuments as instanceDocuments } from "../../../scripts/spot/role-documents.ts";
 import { suiteWith } from "../../support/suite-with.ts";
 
 const CACHE = process.env.UPLOADER_TEST_CACHE || join(homedir(), ".cache", "databricks-uploader");
@@ -25,6 +26,15 @@ const role = roleDocuments({
   externalId: "e5f6",
   fileEvents: true,
   kmsKey: KEY,
+});
+
+const instance = instanceDocuments({
+  fleet: "line-7",
+  account: "123456789012",
+  prefix: "acme",
+  region: "us-west-2",
+  kmsKey: null,
+  sessionManager: true,
 });
 
 interface Finding {
@@ -56,15 +66,20 @@ suiteWith(missing, "policy documents, linted by parliament", () => {
     ["what an uploader may do", uploaderPolicy("acme", "us-west-2", null)],
     ["what an uploader may do, with a key", uploaderPolicy("acme", "us-west-2", KEY)],
     ["what Databricks may read", role.read],
+    ["how an instance gets its volume", instance.attachVolume],
+    ["what Session Manager needs", instance.sessionManager],
     ...bucketPolicies,
   ])("%s has no finding", async (_, document) => {
     expect(await lint(document)).toEqual([]);
   });
 
-  test("the trust policy has none", async () => {
+  test.each([
+    ["of Databricks", role.trust],
+    ["of an instance", instance.trust],
+  ])("the trust policy %s has none", async (_, trust) => {
     // What it is a trust policy of is its resource, and parliament wants one.
-    const Statement = role.trust.Statement.map((statement) => ({ ...statement, Resource: ROLE }));
-    expect(await lint({ ...role.trust, Statement })).toEqual([]);
+    const Statement = trust.Statement.map((statement) => ({ ...statement, Resource: ROLE }));
+    expect(await lint({ ...trust, Statement })).toEqual([]);
   });
 
   test("what file events need has one: Databricks asks for sns:Unsubscribe on its own topics", async () => {
