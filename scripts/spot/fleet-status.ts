@@ -49,12 +49,12 @@ function groupText({ DesiredCapacity, Instances = [], MixedInstancesPolicy }: Au
 }
 
 function instanceText(instance: Instance, group: AutoScalingGroup | null): string {
-  const { InstanceId, InstanceType = "?", InstanceLifecycle = "on demand", LaunchTime, State } = instance;
+  const { InstanceId, InstanceType, InstanceLifecycle = "on demand", LaunchTime, State } = instance;
   const inGroup: GroupInstance | undefined = group?.Instances?.find(
     (found) => found.InstanceId === InstanceId,
   );
   const health = inGroup ? `, ${inGroup.LifecycleState}, ${inGroup.HealthStatus}` : "";
-  return `${InstanceId}: ${InstanceType}, ${InstanceLifecycle}, ${State?.Name}${health}, since ${timeText(LaunchTime)}`;
+  return `${InstanceId}: ${InstanceType || "?"}, ${InstanceLifecycle}, ${State?.Name}${health}, since ${timeText(LaunchTime)}`;
 }
 
 function attachmentText({

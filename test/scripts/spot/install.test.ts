@@ -33,7 +33,7 @@ import {
 } from "@aws-sdk/client-iam";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { uploaderPolicy } from "../../../scripts/aws/policy-files.ts";
-import { type AwsAccount, awsAccount } from "../../support/aws-account.ts";
+import { type AwsAccount, awsAccount, awsEnvironment, runScript } from "../../support/aws-account.ts";
 import { suiteFor } from "../../support/s3-servers.ts";
 
 const SCRIPT = "spot/install";
@@ -404,6 +404,19 @@ suiteFor("moto", "scripts/spot/install.sh", (server) => {
     await account.iam.send(new AttachRolePolicyCommand({ RoleName: ROLE, PolicyArn: Policy?.Arn }));
     expect(await destroy()).toMatchObject({ code: 2, stderr: expect.stringContaining("theirs. It stays.") });
     expect(await policy("upload")).toBeTruthy();
+  });
+
+  test("prefix and region come from the environment, as ./set-environment.sh exports them", async () => {
+    const { endpoint, accessKeyId, secretAccessKey } = server();
+    const environment = {
+      ...awsEnvironment({ accessKeyId, secretAccessKey }),
+      ...{ S3_REGION: "eu-west-1", AWS_REGION: "us-west-2", S3_PREFIX: "acme" },
+    };
+    const run = (...parameters: string[]) =>
+      runScript(SCRIPT, [...parameters, `--endpoint-url=${endpoint}`], environment);
+    const dry = await run("create", ...SOURCE, "--dry-run");
+    expect(dry.stdout).toContain("fleet databricks-uploader in eu-west-1");
+    expect((await run("status")).stderr).toContain("There is no fleet databricks-uploader in eu-west-1");
   });
 
   test("wrong options are refused before anything is made", async () => {
