@@ -109,7 +109,7 @@ is_blank() {
 # By fstab, so that a reboot mounts them too; nofail, so that it ends in a machine that can say what is wrong.
 mount_volume() {
   add_mount "$DEVICE $DATA ext4 noatime,nodev,nosuid,noexec,nofail 0 2" "$DATA"
-  resize2fs "$DEVICE"
+  resize2fs "$DEVICE" || say "the filesystem stays as large as it was"
   mkdir -p "$SYSTEM_ROOT$DATA/sensor" "$SYSTEM_ROOT$DATA/state"
   add_mount "$DATA/sensor /var/lib/sensor none bind,nofail,x-systemd.requires-mounts-for=$DATA 0 0" /var/lib/sensor
   add_mount "$DATA/state /var/lib/databricks-uploader none bind,nofail,x-systemd.requires-mounts-for=$DATA 0 0" \

@@ -253,6 +253,11 @@ mkdir -p "$(dirname "$DEVICE_FILE")"; truncate -s 64M "$DEVICE_FILE"`,
       ]);
     });
 
+    test("a filesystem that cannot be made as large as its volume is used as it is", () => {
+      stub("resize2fs", "exit 1");
+      expect(run()).toMatchObject({ status: 0, stdout: expect.stringContaining("stays as large as it was") });
+    });
+
     test("a registry that fails is asked again, and a metadata service that is silent stops it", () => {
       stub("dnf", '[ "$(grep -c "^dnf " "$CALLS")" -gt 2 ]');
       expect(run()).toMatchObject({
