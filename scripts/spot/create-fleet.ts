@@ -35,9 +35,8 @@ export async function createFleet(fleet: Fleet, options: FleetOptions, report: C
   const place = await placeOf(fleet, options).catch((error) => {
     throw describeAwsError(error, `${subject}, its place`);
   });
-  const { instanceTypes, subnet } = { ...options, subnet: place.subnet };
   for (const type of place.notOffered) report.note(`${place.zone} does not offer ${type}`);
-  const made = { volume: null, securityGroup: null, isTemplateNew: false } as Made;
+  const made: Made = { volume: null, securityGroup: null, isTemplateNew: false };
   await putRight(
     subject,
     [
@@ -45,7 +44,7 @@ export async function createFleet(fleet: Fleet, options: FleetOptions, report: C
       desiredSecurityGroup(fleet, place.vpc, made),
       ...desiredVolume(fleet, { zone: place.zone, sizeGib: options.volumeGib }, made),
       desiredLaunchTemplate(fleet, templateOf(fleet, options, place, made), made),
-      desiredGroup(fleet, { subnet, instanceTypes }),
+      desiredGroup(fleet, { subnet: place.subnet, instanceTypes: options.instanceTypes }),
     ],
     report,
   );
