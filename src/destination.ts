@@ -1,7 +1,14 @@
 import type { SinkSettings } from "./config/settings.ts";
 import { UploaderError } from "./core/errors.ts";
 import type { PipelineType } from "./core/types.ts";
-import { changeDestination, type Destination, openSource, type SourceState } from "./outbox/sources.ts";
+import { countWaiting } from "./outbox/objects.ts";
+import {
+  changeDestination,
+  type Destination,
+  openSource,
+  readSources,
+  type SourceState,
+} from "./outbox/sources.ts";
 import type { State } from "./outbox/state.ts";
 import type { Sink } from "./sink/sink.ts";
 
@@ -41,6 +48,30 @@ export function openSourceFor(
     });
   changeDestination(state, source, destination);
   return openSource(state, node, table, destination);
+}
+
+/**
+ * Makes sure that what waits of a source is only sent to where the source belongs: it may be of a node or a table that
+ * is no longer configured, and whose destination nobody has been asked about.
+ *
+ * @param place as in `Destination`
+ * @throws {UploaderError} DESTINATION_CHANGED
+ */
+export function assertGoesTo(place: string, { node, table, destination }: SourceState): void {
+  if (place === destination.place) return;
+  throw new UploaderError({
+    code: "DESTINATION_CHANGED",
+    message: `What waits of table ${table} of node ${node} belongs to ${destination.place}, and the configuration names ${place}.`,
+    hint: `Run once with the configuration that this node and table had, or with --accept-new-destination: all that waits then goes to the new place.`,
+  });
+}
+
+/** Takes along what waits of nodes and tables that are no longer configured, once another place was accepted. */
+export function takeAlong(state: State, destination: Destination): void {
+  for (const source of readSources(state.db)) {
+    if (source.destination.place === destination.place) continue;
+    if (countWaiting(state.db, source.id).objects > 0) changeDestination(state, source, destination);
+  }
 }
 
 function describeChanges(before: Destination, after: Destination): string[] {

@@ -4,6 +4,7 @@ import { UploaderError } from "./core/errors.ts";
 import { failpoint } from "./core/failpoints.ts";
 import { ownerKey } from "./core/object-key.ts";
 import { formatSpaces, parseSpaces, type RowidSpace } from "./core/rowid-spaces.ts";
+import { assertGoesTo } from "./destination.ts";
 import { intendEpoch, readSource, type SourceState } from "./outbox/sources.ts";
 import type { State } from "./outbox/state.ts";
 import type { Marker, Sink } from "./sink/sink.ts";
@@ -27,7 +28,8 @@ export interface Ownership {
   /**
    * Makes sure that this process owns the source with its present generation; cheap when it was just seen.
    *
-   * @throws {UploaderError} OWNED_BY_ANOTHER, or what the sink throws
+   * @throws {UploaderError} OWNED_BY_ANOTHER, or DESTINATION_CHANGED where the source, and its marker, are in another
+   *   place than the sink, or what the sink throws
    */
   ensure(source: SourceState): Promise<void>;
 }
@@ -60,10 +62,12 @@ export type MarkedSource = Pick<
 export interface OwnershipOptions {
   readonly state: State;
   readonly sink: Sink;
+  /** Of the sink, as in `Destination`. */
+  readonly place: string;
   readonly clock: Clock;
 }
 
-export function createOwnership({ state, sink, clock }: OwnershipOptions): Ownership {
+export function createOwnership({ state, sink, place, clock }: OwnershipOptions): Ownership {
   const owned = new Map<number, Owned>();
   /** What was lost once is not taken back by the same process, whichever lane asks. */
   const refusals = new Map<number, UploaderError>();
@@ -89,6 +93,7 @@ export function createOwnership({ state, sink, clock }: OwnershipOptions): Owner
     const source = readSource(state.db, given.node, given.table) ?? given;
     const refusal = refusals.get(source.id);
     if (refusal) throw refusal;
+    assertGoesTo(place, source);
     const known = owned.get(source.id);
     const now = clock.now();
     const isFresh = known && now - known.lookedAt < LOOK_EVERY_MS && now >= known.lookedAt;
@@ -117,7 +122,7 @@ export function createOwnership({ state, sink, clock }: OwnershipOptions): Owner
 
   function lost(source: SourceState, found: MarkerText | null): UploaderError {
     const { node, table } = source;
-    const place = `${sink.describe(source.destination.buckets.raw)}/${ownerKey(node, table)}`;
+    const path = `${sink.describe(source.destination.buckets.raw)}/${ownerKey(node, table)}`;
     const who =
       found === null
         ? "its ownership marker has vanished or cannot be read"
@@ -126,7 +131,7 @@ export function createOwnership({ state, sink, clock }: OwnershipOptions): Owner
           : "another state ships it";
     const refusal = new UploaderError({
       code: "OWNED_BY_ANOTHER",
-      message: `Table ${table} of node ${node} is not this uploader's to ship: ${who} (${place}).`,
+      message: `Table ${table} of node ${node} is not this uploader's to ship: ${who} (${path}).`,
       hint: "If two machines have the same node id, give each its own (`node_id`, NODE_ID, --node-id). If this state folder was lost, restored or copied, stop the other uploader and run `uploader state rebuild`.",
     });
     refusals.set(source.id, refusal);

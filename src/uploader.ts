@@ -3,7 +3,7 @@ import { openControlWriter } from "./control.ts";
 import type { Clock, Sleep } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
 import { isInsecure } from "./core/transport.ts";
-import { createSink, destinationOf, openSourceFor } from "./destination.ts";
+import { createSink, destinationOf, openSourceFor, takeAlong } from "./destination.ts";
 import type { ExtractorOptions } from "./extract.ts";
 import { assertLocalFiles } from "./local-files.ts";
 import { runLoop } from "./loop.ts";
@@ -103,6 +103,7 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
     const { acceptNewDestination } = options;
     for (const table of tables)
       openSourceFor(state, settings.nodeId, table, { destination, acceptNewDestination });
+    if (acceptNewDestination) takeAlong(state, destination);
 
     const controlPath = settings.pipelineDbPath ?? settings.sqlitePath;
     const mayCreate = settings.pipelineDbPath !== null;
@@ -116,7 +117,7 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
     const revisions = followRevisions(controlDb, lastKnown, { clock, log });
 
     const sink = held(await createSink(settings.sink), (sink) => sink.close());
-    const ownership = createOwnership({ state, sink, clock });
+    const ownership = createOwnership({ state, sink, place: destination.place, clock });
     const tellHazard = (table: string, hazard: SourceHazard) =>
       log.error({ node: settings.nodeId, table }, describeHazard(hazard));
     const threadData = {

@@ -16,7 +16,7 @@ test("two lanes that ask at once own the source together, at the first claim and
   const state = openState(createStateFolders(join(folder, "state")), systemClock.now());
   const source = openSource(state, "edge", "readings", { place: "directory lake", buckets: BUCKETS });
   const sink = answeringLate(createDirectorySink({ directory: join(folder, "lake") }));
-  const ownership = createOwnership({ state, sink, clock: systemClock });
+  const ownership = createOwnership({ state, sink, place: source.destination.place, clock: systemClock });
   const both = () => Promise.all([ownership.ensure(source), ownership.ensure(source)]);
 
   await expect(both()).resolves.toBeDefined();

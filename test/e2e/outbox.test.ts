@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { stateDocument } from "../../src/cli/state-report.ts";
@@ -220,6 +220,43 @@ test("one bucket that is another one, once that is accepted, leaves the source t
   });
   appendReadings(db, 10);
   expect(await run("--once", ...config("other-bucket"))).toMatchObject({ code: 0 });
+});
+
+describe("what waits for a node that is no longer configured", () => {
+  /** A run of the node `old` to `lake`, which cannot be used, then one of `new` to `elsewhere`. */
+  async function leaveBehind() {
+    const { folder, db, run } = setUp();
+    appendReadings(db, 10);
+    writeFileSync(join(folder, "lake"), "in the way");
+    expect(await run("--once", "--node-id", "old", "--directory", "lake")).toMatchObject({ code: 1 });
+    rmSync(join(folder, "lake"));
+    const rowsOf = (place: string, node: string) =>
+      listObjects(join(folder, place)).flatMap(({ name }) => (name.node === node ? [name.rows] : []));
+    const runNew = (...more: string[]) =>
+      run("--once", "--node-id", "new", "--directory", "elsewhere", ...more);
+    return { rowsOf, run, runNew };
+  }
+
+  test("does not go to another place unasked, and does once its own is configured again", async () => {
+    const { rowsOf, run, runNew } = await leaveBehind();
+    const left = await runNew();
+    expect(rowsOf("elsewhere", "old")).toEqual([]);
+    expect(rowsOf("elsewhere", "new"), "the others are not held up").toEqual([10]);
+    expect(left.code).toBe(1);
+    expect(left.stdout).toMatch(/"code":"DESTINATION_CHANGED".*directory .*lake.*--accept-new-destination/);
+
+    expect(await run("--once", "--node-id", "old", "--directory", "lake")).toMatchObject({ code: 0 });
+    expect(rowsOf("lake", "old")).toEqual([10]);
+    expect(await runNew()).toMatchObject({ code: 0 });
+    expect([rowsOf("elsewhere", "old"), rowsOf("elsewhere", "new")]).toEqual([[], [10]]);
+  });
+
+  test("goes to another place once that is accepted", async () => {
+    const { rowsOf, runNew } = await leaveBehind();
+    expect(await runNew("--accept-new-destination")).toMatchObject({ code: 0 });
+    expect([rowsOf("elsewhere", "old"), rowsOf("elsewhere", "new")]).toEqual([[10], [10]]);
+    expect(await runNew()).toMatchObject({ code: 0 });
+  });
 });
 
 describe("a dry run", () => {

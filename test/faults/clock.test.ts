@@ -9,7 +9,7 @@ import { UploaderError } from "../../src/core/errors.ts";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { startDelivery } from "../../src/deliver.ts";
 import { readSources } from "../../src/outbox/sources.ts";
-import { createStateFolders, openState } from "../../src/outbox/state.ts";
+import { createStateFolders, openState, type State } from "../../src/outbox/state.ts";
 import { createOwnership } from "../../src/ownership.ts";
 import { setPipelineType } from "../../src/pipeline/set-type.ts";
 import { createDirectorySink } from "../../src/sink/directory.ts";
@@ -40,6 +40,11 @@ function hasShipped(site: Site): boolean {
   const rows = BigInt(site.db.prepare("SELECT max(id) FROM readings").pluck().get() as number);
   if (readSourceState(site.stateDir, NODE, "readings")?.cursor !== rows) return false;
   return stateDocument(site.stateDir).sources[0]?.waiting.objects === 0;
+}
+
+/** Where the one source goes. */
+function placeOf(state: State): string {
+  return readSources(state.db)[0]?.destination.place ?? "";
 }
 
 test.each([-1, 1])(
@@ -120,7 +125,7 @@ test("an object that rests is tried again though the clock is set back by a day"
       waits.push({ milliseconds, end: resolve });
       signal?.addEventListener("abort", () => resolve(), { once: true });
     });
-  const ownership = createOwnership({ state, sink, clock });
+  const ownership = createOwnership({ state, sink, place: placeOf(state), clock });
   const delivered: unknown[] = [];
   const delivery = startDelivery({
     ...{ state, sink, ownership, clock, sleep, log: pino({ level: "silent" }), random: () => 0 },
@@ -154,8 +159,8 @@ test("a clock that is set back does not put off the look at who owns a source", 
   };
   onTestFinished(close);
   let now = START;
-  const ours = createOwnership({ state, sink, clock: { now: () => now } });
-  const theirs = createOwnership({ state, sink, clock: { now: () => now } });
+  const ours = createOwnership({ state, sink, place: placeOf(state), clock: { now: () => now } });
+  const theirs = createOwnership({ state, sink, place: placeOf(state), clock: { now: () => now } });
   const [source] = readSources(state.db);
   if (!source) throw new Error("there is no source");
   await ours.ensure(source);
@@ -179,7 +184,7 @@ test("two lanes that look at once, as after a step of the clock, do not take eac
   };
   onTestFinished(close);
   let now = START;
-  const ownership = createOwnership({ state, sink, clock: { now: () => now } });
+  const ownership = createOwnership({ state, sink, place: placeOf(state), clock: { now: () => now } });
   const [source] = readSources(state.db);
   if (!source) throw new Error("there is no source");
   for (const step of [0, DAY_MS, -DAY_MS]) {

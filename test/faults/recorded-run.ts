@@ -71,7 +71,7 @@ export async function recordRun(site: Site, extractions: number): Promise<Record
   const recorder = createRecorder(site, state);
   const sink = recorder.watch(await createSink(settings.sink));
   const control = openControlWriter({ path: site.database, mayCreate: false, state, clock, log });
-  const ownership = createOwnership({ state, sink, clock });
+  const ownership = createOwnership({ state, sink, place: destination.place, clock });
   const extractor = {
     state,
     reader: createSourceReader({
