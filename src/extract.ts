@@ -4,6 +4,7 @@ import type { Revision } from "./core/types.ts";
 import type { OpenObjectWriter } from "./encode/object-writer.ts";
 import { createExtraction, type Extraction, type ExtractionOptions } from "./extraction.ts";
 import { readCoveredRanges } from "./outbox/covered-ranges.ts";
+import { mayComeTrue, settleDoubt } from "./outbox/doubtful-files.ts";
 import { beginGeneration, commitExtraction, type NewObject, readPositions } from "./outbox/extractions.ts";
 import { readSource, type SourceState, setHold } from "./outbox/sources.ts";
 import { describeFileError, writeState } from "./outbox/state.ts";
@@ -60,10 +61,7 @@ export interface ExtractLimits {
 /**
  * One extraction of a source: reads, until an object is full, no row is left, or the revision or the schema
  * changes; Parquet files, one per route, synced; then the one commit that makes it true. Whatever fails
- * before that commit leaves only files that the state does not list.
- *
- * A commit that fails may still be on disk and come true after a loss of power, so its files stay; if it never
- * does, the next start removes them.
+ * before that commit leaves no file, and a kill only files that the state does not list.
  */
 export async function extract(options: ExtractorOptions, limits: ExtractLimits): Promise<ExtractOutcome> {
   const { state, reader, node, table, clock, maxRows } = options;
@@ -73,9 +71,11 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
   let footing: Footing | null = null;
   let extraction: Extraction | null = null;
   let isCaughtUp = false;
-  let isReady = false;
+  let objects: readonly NewObject[] = [];
+  let isListed = false;
 
   try {
+    settleDoubt(state);
     const start = {
       cursor: source.cursor,
       covered: readCoveredRanges(state.db, source.id),
@@ -110,13 +110,13 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
       isCaughtUp = outcome.isLast;
       if (extraction.largestBytes >= limits.targetBytes || limits.signal.aborted) break;
     }
-    const objects = await extraction.finish((ends.at(-1) as Position).rowid);
+    objects = await extraction.finish((ends.at(-1) as Position).rowid);
     const { revision } = extraction.context;
-    isReady = true;
     failpoint("before-commit");
     const cursor = (ends.at(-1) as Position).rowid;
     const commit = { source, cursor, positions: ends, footing: formatFooting(footing), revision, objects };
     writeState(state, () => commitExtraction(state, commit));
+    isListed = true;
     failpoint("after-commit");
     return {
       kind: "extracted",
@@ -128,7 +128,9 @@ export async function extract(options: ExtractorOptions, limits: ExtractLimits):
       isCaughtUp,
     };
   } catch (error) {
-    if (!isReady) await extraction?.abandon();
+    if (objects.length > 0 && mayComeTrue(error))
+      for (const { file } of objects) state.filesInDoubt.add(file);
+    else if (!isListed) await extraction?.abandon();
     throw describeFileError(error, state.files);
   }
 }

@@ -10,7 +10,7 @@ import { DEFAULT_REVISION } from "../src/pipeline/revision.ts";
 import { createSourceReader, type SourceReader } from "../src/read.ts";
 import { openSourceDatabase } from "../src/source-database.ts";
 import { duckdb } from "./support/lake-reader.ts";
-import { appendReadings, openReadings } from "./support/readings.ts";
+import { appendReadings, openForTest, openReadings } from "./support/readings.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const SETTINGS: QuerySettings = {
@@ -43,6 +43,30 @@ describe("an extraction", () => {
     expect(await run(options)).toMatchObject({ kind: "extracted", sequence: 1, rows: ROWS });
     expect(source()).toMatchObject({ cursor: BigInt(ROWS), nextSequence: 2 });
   });
+
+  it.each(["SQLITE_BUSY", "SQLITE_FULL"])(
+    "whose commit meets %s leaves nothing in the outbox, however often it is tried",
+    async (code) => {
+      const { options, state, source } = setUp(50);
+      const small = { ...options, maxRows: 1 };
+      const files = () => readdirSync(state.files.outbox).length;
+      if (code === "SQLITE_BUSY") {
+        const other = openForTest(state.files.database);
+        other.exec("BEGIN IMMEDIATE");
+        state.db.pragma("busy_timeout = 0");
+      } else state.db.pragma(`max_page_count = ${state.db.pragma("page_count", { simple: true })}`);
+      let failures = 0;
+      while (failures < 3) {
+        try {
+          await run(small);
+        } catch (error) {
+          expect(error).toMatchObject({ code: "STATE_UNWRITABLE", cause: { code } });
+          failures++;
+        }
+        expect(files()).toBe(source().nextSequence - 1);
+      }
+    },
+  );
 
   it("ends where the schema has changed, so that no object mixes two", async () => {
     const { options, db, columnsOf } = setUp();

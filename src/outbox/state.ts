@@ -25,6 +25,8 @@ export interface State {
   readonly files: StateFiles;
   /** Random; the ownership markers name it. */
   readonly id: string;
+  /** Names in the outbox; doubtful-files.ts says of which files. */
+  readonly filesInDoubt: Set<string>;
   close(): void;
 }
 
@@ -94,7 +96,7 @@ export function openState(files: StateFiles, now: number): State {
     migrateState(db, files.database);
     assertSealed(db, files.database);
     keepSeal(db);
-    return { db, files, id: readIdentity(db, now), close: () => db?.close() };
+    return { db, files, id: readIdentity(db, now), filesInDoubt: new Set(), close: () => db?.close() };
   } catch (error) {
     db?.close();
     throw describeStateError(error, files.database);

@@ -196,9 +196,15 @@ suiteWith(whyNoFiu, "a disk whose fsync fails", () => {
         if (!hasFailed) mendFsync();
       }
       expectNoStack(uploader);
+      // It waits for the state, rather than to fill the outbox with what nobody counts.
+      const doubtful = completeFiles(outbox);
+      const failed = failures().length;
+      await until("it has failed again, twice", () => failures().length >= failed + 2);
+      expect(readdirSync(outbox).sort()).toEqual(doubtful.sort());
       if (how === "goes on") {
         mendFsync();
         await untilAllIsThere(site);
+        await until("what was in doubt is gone", () => readdirSync(outbox).length === 0);
         await stop(uploader);
       } else {
         uploader.process.kill("SIGKILL");
