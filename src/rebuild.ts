@@ -1,6 +1,8 @@
 import type { Settings } from "./config/settings.ts";
 import type { Clock } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
+import { safeName } from "./core/names.ts";
+import { PIPELINE_TYPES } from "./core/types.ts";
 import { createSink, destinationOf } from "./destination.ts";
 import { assertLocalFiles } from "./local-files.ts";
 import type { Logger } from "./observe/logger.ts";
@@ -23,6 +25,7 @@ import { inspectTable } from "./source/inspect.ts";
 import { openSourceDatabase } from "./source-database.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import type { Connection } from "./sqlite/open.ts";
+import { discardUnfinished, type UnfinishedPlace } from "./unfinished.ts";
 
 /** What was found of a source, and what a rebuild makes of it. */
 export interface RebuildFinding {
@@ -101,6 +104,11 @@ export async function rebuildState(options: RebuildOptions): Promise<Rebuilt | n
     const replacement = held(openReplacement(files, clock.now()), (replacement) => replacement.close());
     replacement.write(found.map((finding) => restoredSource(finding, settings)));
     for (const finding of found) await takeOver(sink, replacement.id, finding, settings);
+    await discardUnfinished(
+      sink,
+      found.flatMap(({ table }) => placesOf(table, settings)),
+      options.log,
+    );
     // What another uploader delivered until it lost the sources counts too.
     const sources = await examine(found);
     replacement.write(sources.map((finding) => restoredSource(finding, settings)));
@@ -175,6 +183,15 @@ async function takeOver(
     message: `Table ${finding.table} of node ${settings.nodeId} was taken over by another uploader during the rebuild.`,
     hint: "Stop every other uploader with this node id, then run `uploader state rebuild` again.",
   });
+}
+
+/** Where objects of a table may be that the state which is replaced had not delivered. */
+function placesOf(table: string, { nodeId, sink }: Settings): UnfinishedPlace[] {
+  const routes = PIPELINE_TYPES.flatMap((type) => [false, true].map((rejected) => ({ type, rejected })));
+  return routes.map((route) => ({
+    bucket: sink.buckets[route.type],
+    of: { route, node: safeName(nodeId), table: safeName(table) },
+  }));
 }
 
 function nextEpoch(owner: MarkerText | null): number {

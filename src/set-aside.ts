@@ -1,20 +1,25 @@
 import type { Settings } from "./config/settings.ts";
 import type { Clock } from "./core/clock.ts";
 import { UploaderError } from "./core/errors.ts";
+import { parseObjectKey } from "./core/object-key.ts";
+import { createSink, destinationOf } from "./destination.ts";
 import { assertLocalFiles } from "./local-files.ts";
 import type { Logger } from "./observe/logger.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
 import { listWaiting, setAside, type WaitingObject } from "./outbox/set-aside.ts";
+import { readSource } from "./outbox/sources.ts";
 import {
   createStateFolders,
   describeFileError,
   openState,
   openStateForReading,
+  type State,
   stateFiles,
 } from "./outbox/state.ts";
 import { recordExecutions } from "./pipeline/executions.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import { openDatabase } from "./sqlite/open.ts";
+import { discardUnfinished } from "./unfinished.ts";
 
 /** Which objects are to be set aside: those that all of what is given describes. */
 export interface SetAsideChoice {
@@ -54,6 +59,8 @@ export async function setAsideObjects(options: SetAsideOptions): Promise<string[
       const chosen = listWaiting(state.db).filter((object) => isChosen(object, choice));
       if (chosen.length === 0) throw nothingChosen(choice);
       if (!(await options.confirm(chosen))) return null;
+      // Before the state forgets them, so that it is done again where this is cut short.
+      await clearTheWay(state, chosen, options);
       const paths: string[] = [];
       for (const object of chosen) paths.push(await setAside(state, object, clock.now()));
       tellExecutions(chosen, options);
@@ -65,6 +72,27 @@ export async function setAsideObjects(options: SetAsideOptions): Promise<string[
     }
   } finally {
     lock.release();
+  }
+}
+
+/** Nobody will try again to put these objects, and take away what was left by the tries that were cut short. */
+async function clearTheWay(
+  state: State,
+  objects: readonly WaitingObject[],
+  { settings, log }: SetAsideOptions,
+): Promise<void> {
+  const { place } = destinationOf(settings.sink);
+  const isThere = ({ node, table }: WaitingObject) =>
+    readSource(state.db, node, table)?.destination.place === place;
+  const places = objects.filter(isThere).flatMap(({ bucket, key }) => {
+    const of = parseObjectKey(key);
+    return of ? [{ bucket, of: { route: of.route, node: of.node, table: of.table } }] : [];
+  });
+  const sink = await createSink(settings.sink);
+  try {
+    await discardUnfinished(sink, places, log);
+  } finally {
+    sink.close();
   }
 }
 

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { UploaderError } from "../core/errors.ts";
+import { objectKeyPrefix, parseObjectKey } from "../core/object-key.ts";
+import type { ObjectsOfSource } from "./sink.ts";
 
 /** In each bucket, for files that are not complete yet; Spark and most globs pass over it. */
 export const TEMPORARY_FOLDER = ".uploading";
@@ -35,5 +37,15 @@ export function temporaryFolder(directory: string, bucket: string): string {
 
 /** How the names of a key's temporary files begin. */
 export function temporaryPrefix(key: string): string {
-  return `${createHash("sha256").update(key).digest("hex").slice(0, 32)}-`;
+  const name = parseObjectKey(key);
+  return `${name ? temporaryPrefixOf(name) : ""}${digestOf(key)}-`;
+}
+
+/** How the names of the temporary files of a source's objects begin. */
+export function temporaryPrefixOf({ route, node, table }: ObjectsOfSource): string {
+  return `${digestOf(`${objectKeyPrefix(route, table)}${node}`)}-`;
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }

@@ -7,8 +7,14 @@ import { failpoint } from "../core/failpoints.ts";
 import { makeFolder } from "../sqlite/make-folder.ts";
 import { describeFileError, isErrno } from "./directory-errors.ts";
 import { createMarkerFiles } from "./directory-markers.ts";
-import { assertInside, TEMPORARY_FOLDER, temporaryFolder, temporaryPrefix } from "./directory-paths.ts";
-import type { ListedObject, ObjectToPut, Sink } from "./sink.ts";
+import {
+  assertInside,
+  TEMPORARY_FOLDER,
+  temporaryFolder,
+  temporaryPrefix,
+  temporaryPrefixOf,
+} from "./directory-paths.ts";
+import type { ListedObject, ObjectsOfSource, ObjectToPut, Sink } from "./sink.ts";
 import { verifiedChunks } from "./verified-file.ts";
 
 export interface DirectorySinkOptions {
@@ -45,7 +51,7 @@ export function createDirectorySink(options: DirectorySinkOptions): Sink {
             beforeVisible,
           });
       await syncFolder(dirname(target));
-      await removeLeftovers(temporaryFolder(directory, object.bucket), object.key);
+      await removeFiles(temporaryFolder(directory, object.bucket), temporaryPrefix(object.key));
       return result;
     } catch (error) {
       signal?.throwIfAborted();
@@ -76,6 +82,16 @@ export function createDirectorySink(options: DirectorySinkOptions): Sink {
     }
   }
 
+  async function discardUnfinished(bucket: string, of: ObjectsOfSource): Promise<void> {
+    const folder = temporaryFolder(directory, bucket);
+    try {
+      await removeFiles(folder, temporaryPrefixOf(of));
+      buckets.add(bucket);
+    } catch (error) {
+      throw describeFileError(error, `Temporary files in ${folder} could not be removed`);
+    }
+  }
+
   return {
     put,
     readMarker: async (bucket, key) => markers.read(bucket, key),
@@ -84,6 +100,7 @@ export function createDirectorySink(options: DirectorySinkOptions): Sink {
       return markers.write({ bucket, key, text, replaces });
     },
     list,
+    discardUnfinished,
     read,
     describe: (bucket) => join(directory, bucket),
     close() {
@@ -188,10 +205,9 @@ async function filesBelow(folder: string): Promise<string[]> {
     .sort();
 }
 
-async function removeLeftovers(folder: string, key: string): Promise<void> {
+async function removeFiles(folder: string, prefix: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names)
-    if (name.startsWith(temporaryPrefix(key))) await unlinkIfThere(join(folder, name));
+  for (const name of names) if (name.startsWith(prefix)) await unlinkIfThere(join(folder, name));
 }
 
 async function unlinkIfThere(path: string): Promise<void> {

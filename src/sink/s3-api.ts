@@ -6,6 +6,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
   PutObjectCommand,
   type PutObjectCommandInput,
@@ -46,12 +47,17 @@ export interface S3Api {
     token: string | undefined,
   ): Promise<{ objects: ListedObject[]; next: string | undefined }>;
 
-  /** The multipart uploads of exactly this key that are neither completed nor aborted. */
-  listOpenUploads(bucket: string, key: string, signal?: AbortSignal): Promise<string[]>;
+  /** The multipart uploads of keys with this beginning that are neither completed nor aborted. */
+  listOpenUploads(bucket: string, prefix: string, signal?: AbortSignal): Promise<OpenUpload[]>;
 
-  abortUpload(bucket: string, key: string, uploadId: string): Promise<void>;
+  abortUpload(bucket: string, upload: OpenUpload): Promise<void>;
 
   close(): void;
+}
+
+export interface OpenUpload {
+  readonly key: string;
+  readonly uploadId: string;
 }
 
 export interface PartsOptions {
@@ -185,13 +191,21 @@ export function createS3Api(options: S3ApiOptions): S3Api {
       return { objects, next: answer.IsTruncated ? answer.NextContinuationToken : undefined };
     },
 
-    async listOpenUploads(bucket, key, signal) {
-      const page = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: key });
-      const { Uploads = [] } = await client.send(page, small(signal));
-      return Uploads.filter((upload) => upload.Key === key).map((upload) => upload.UploadId ?? "");
+    async listOpenUploads(bucket, prefix, signal) {
+      const uploads: OpenUpload[] = [];
+      let after: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | null = {};
+      while (after) {
+        const page = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, ...after });
+        const answer: ListMultipartUploadsCommandOutput = await client.send(page, small(signal));
+        for (const { Key, UploadId } of answer.Uploads ?? [])
+          uploads.push({ key: Key ?? "", uploadId: UploadId ?? "" });
+        const { NextKeyMarker, NextUploadIdMarker } = answer;
+        after = answer.IsTruncated ? { KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker } : null;
+      }
+      return uploads;
     },
 
-    async abortUpload(bucket, key, uploadId) {
+    async abortUpload(bucket, { key, uploadId }) {
       const abort = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
       await client.send(abort, small());
     },

@@ -150,8 +150,8 @@ async function abortLeftUploads(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    for (const uploadId of await api.listOpenUploads(object.bucket, object.key, signal))
-      await api.abortUpload(object.bucket, object.key, uploadId);
+    for (const upload of await api.listOpenUploads(object.bucket, object.key, signal))
+      if (upload.key === object.key) await api.abortUpload(object.bucket, upload);
   } catch (error) {
     // Not permitted, not supported, or aborted meanwhile: no reason not to deliver.
     const { status } = s3Answer(error);

@@ -1,8 +1,9 @@
+import { objectKeyPrefix, parseObjectKey } from "../core/object-key.ts";
 import { createS3Api, type S3Api, type S3ApiOptions } from "./s3-api.ts";
-import { describeS3Error } from "./s3-errors.ts";
+import { describeS3Error, s3Answer } from "./s3-errors.ts";
 import { readS3Marker, writeS3Marker } from "./s3-markers.ts";
 import { putToS3 } from "./s3-put.ts";
-import type { ListedObject, Sink } from "./sink.ts";
+import type { ListedObject, ObjectsOfSource, Sink } from "./sink.ts";
 
 export interface S3SinkOptions extends S3ApiOptions {
   /** False for servers without If-None-Match: it looks before each write, and another may write in between. */
@@ -24,6 +25,7 @@ export function createS3Sink(options: S3SinkOptions, api: S3Api = createS3Api(op
     writeMarker: (bucket, key, text, replaces) =>
       writeS3Marker(api, conditionalWrites, { bucket, key, text, replaces }),
     list: (bucket, prefix) => list(api, bucket, prefix),
+    discardUnfinished: (bucket, of) => discardUnfinished(api, bucket, of),
     read: (bucket, key) => read(api, bucket, key),
     describe: (bucket) => `s3://${bucket}`,
     close: () => api.close(),
@@ -39,6 +41,20 @@ async function* list(api: S3Api, bucket: string, prefix: string): AsyncGenerator
     yield* page.objects;
     token = page.next;
   } while (token !== undefined);
+}
+
+async function discardUnfinished(api: S3Api, bucket: string, of: ObjectsOfSource): Promise<void> {
+  const prefix = objectKeyPrefix(of.route, of.table);
+  try {
+    for (const upload of await api.listOpenUploads(bucket, prefix)) {
+      if (parseObjectKey(upload.key)?.node !== of.node) continue;
+      await api.abortUpload(bucket, upload).catch((error) => {
+        if (s3Answer(error).name !== "NoSuchUpload") throw error; // else it has ended meanwhile
+      });
+    }
+  } catch (error) {
+    throw describeS3Error(error, `Unfinished uploads below s3://${bucket}/${prefix} could not be removed`);
+  }
 }
 
 async function read(api: S3Api, bucket: string, key: string): Promise<Uint8Array> {

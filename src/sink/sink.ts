@@ -1,3 +1,5 @@
+import type { ObjectName } from "../core/object-key.ts";
+
 /** An object on local disk, with what S3 is told about it. */
 export interface ObjectToPut {
   readonly bucket: string;
@@ -25,6 +27,9 @@ export interface MarkerWrite {
   /** The version that it may replace; null: there must be none. */
   readonly replaces: string | null;
 }
+
+/** The objects of a source and route, by what their keys say. */
+export type ObjectsOfSource = Pick<ObjectName, "route" | "node" | "table">;
 
 export interface ListedObject {
   readonly key: string;
@@ -70,6 +75,12 @@ export interface Sink {
 
   /** The objects whose keys begin with the prefix, markers included, in the order of their keys. */
   list(bucket: string, prefix: string): AsyncIterable<ListedObject>;
+
+  /**
+   * Removes what tries that were cut short have left of a source's objects, which nobody may be putting meanwhile: open
+   * uploads, temporary files. What is stored stays. A try of `put` does the same for its own object.
+   */
+  discardUnfinished(bucket: string, of: ObjectsOfSource): Promise<void>;
 
   /** The whole of an object. @throws {UploaderError} SINK_REJECTED where there is none */
   read(bucket: string, key: string): Promise<Uint8Array>;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { UploaderError } from "../../src/core/errors.ts";
+import { formatObjectKey } from "../../src/core/object-key.ts";
 import type { ObjectToPut, Sink } from "../../src/sink/sink.ts";
 
 /** A place for objects, new for each test, and the test's own eyes for it. */
@@ -17,6 +18,8 @@ export interface Place {
   metadata(key: string): Promise<Record<string, string> | null>;
   /** What an object that was not completed leaves behind: open multipart uploads, temporary files. */
   leftovers(): Promise<string[]>;
+  /** Leaves what a crash leaves of a large object that is on its way. */
+  leaveUnfinished(key: string): Promise<void>;
 }
 
 export interface Traits {
@@ -271,6 +274,27 @@ export function itKeepsTheContract(traits: Traits, openPlace: () => Promise<Plac
         const bucket = `no-${randomUUID()}`;
         await expect(collect(sink.list(bucket, ""))).rejects.toMatchObject({ code: "SINK_BUCKET_MISSING" });
       });
+  });
+
+  it("removes what unfinished tries left of one source, and nothing of another", async () => {
+    const keyOf = (node: string, table: string, sequence: number, rejected = false) =>
+      formatObjectKey({
+        ...{ route: { type: "raw", rejected }, node, table, generation: 1, sequence, part: 1, parts: 1 },
+        ...{ range: { first: 1n, last: 9n }, rows: 9, ingestDate: "2026-01-02" },
+      });
+    const of = { route: { type: "raw", rejected: false }, node: "edge-1", table: "readings" } as const;
+    await sink.discardUnfinished(place.bucket, of);
+    const others = [keyOf("edge-1", "readings", 1, true), keyOf("edge-1-1", "readings", 1)];
+    others.push(keyOf("edge-1", "readings-2", 1));
+    for (const key of others) await place.leaveUnfinished(key);
+    const left = await place.leftovers();
+    for (const sequence of [1, 2, 2]) await place.leaveUnfinished(keyOf("edge-1", "readings", sequence));
+    const stored = files.object(place, keyOf("edge-1", "readings", 3), randomBytes(1000));
+    await sink.put(stored);
+    expect(await place.leftovers()).toHaveLength(others.length + 3);
+    await sink.discardUnfinished(place.bucket, of);
+    expect((await place.leftovers()).sort()).toEqual(left.sort());
+    expect(await place.contents(stored.key)).toEqual(files.bytes(stored));
   });
 
   it("says where a bucket is", () => {

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +23,13 @@ async function openDirectoryPlace(): Promise<Place & { directory: string }> {
     contents: async (key) => readIfThere(join(directory, bucket, key)),
     metadata: async () => null,
     leftovers: async () => namesIn(join(directory, bucket, ".uploading")),
+    async leaveUnfinished(key) {
+      mkdirSync(join(directory, bucket, ".uploading"), { recursive: true });
+      writeFileSync(
+        join(directory, bucket, ".uploading", `${temporaryPrefix(key)}${randomUUID()}`),
+        "half of",
+      );
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import {
+  CreateMultipartUploadCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
@@ -49,6 +50,9 @@ export async function openS3Place(server: S3Server, options: Partial<S3SinkOptio
     async leftovers() {
       const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
       return Uploads.map((upload) => `${upload.Key} ${upload.UploadId}`);
+    },
+    async leaveUnfinished(key) {
+      await client.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key: key }));
     },
   };
 }
