@@ -113,11 +113,23 @@ export function createOwnership({ state, sink, place, clock }: OwnershipOptions)
     const taken = await writeOwner(sink, { stateId: state.id, writer }, { ...source, epoch }, marker);
     failpoint("after-marker");
     if (!taken.isOurs) {
+      const winner = taken.winner && parseMarker(taken.winner);
+      if (winner?.writer === writer) throw arrivedLate(source);
       // Else the next start would take the winner's epoch for its own, and copies would stop each other in turn.
       intendEpoch(state, source, source.epoch);
-      throw lost(source, taken.winner && parseMarker(taken.winner));
+      throw lost(source, winner);
     }
     return { generation: source.generation, lookedAt: now };
+  }
+
+  /** An earlier write of this process, which was given up without an answer, has come about meanwhile. */
+  function arrivedLate({ node, table, destination }: SourceState): UploaderError {
+    const path = `${sink.describe(destination.buckets.raw)}/${ownerKey(node, table)}`;
+    return new UploaderError({
+      code: "SINK_UNAVAILABLE",
+      message: `${path} was not written: an earlier write of this uploader, without an answer, has arrived late.`,
+      hint: "Nothing is lost: it is tried again. If it lasts, check the network.",
+    });
   }
 
   function lost(source: SourceState, found: MarkerText | null): UploaderError {

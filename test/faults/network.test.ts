@@ -111,6 +111,30 @@ suiteFor("versitygw", "a network that breaks", (server) => {
     await expectSound(site);
   });
 
+  test("a marker whose write was given up, and that arrives late, is still this uploader's", async () => {
+    const site = await openNetworkSite(server());
+    appendReadings(site.db, 50);
+    let arrive = () => {};
+    const late = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    let writes = 0;
+    site.setNetwork((line) => {
+      if (!/^PUT .*_owner/.test(line)) return undefined;
+      // The SDK tries twice, without an answer; then the uploader asks, finds no marker, and writes it again.
+      if (++writes <= 2) return { passOnAfter: late };
+      arrive();
+      const isThere = () => site.place.markers().length > 0;
+      return { passOnAfter: until("the first one has arrived", isThere) };
+    });
+    expect(await site.run()).toBe(0);
+    expect(writes).toBeGreaterThan(2);
+    const errors = site.log.flatMap(({ err }) => (err ? [err] : []));
+    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(["SINK_UNAVAILABLE"]));
+    expect(errors.map(({ message }) => message).join()).toContain("arrived late");
+    await expectSound(site);
+  });
+
   test("NoSuchUpload after a completion whose answer was lost", async () => {
     const site = await openNetworkSite(server());
     appendLarge(site.db);
