@@ -87,7 +87,7 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   ...each(UNAVAILABLE, "OperationAborted ConditionalRequestConflict NoSuchUpload IncompleteBody"),
   // These two are answers, which the sink asks about; they get here when the object was gone by then.
   ...each(UNAVAILABLE, "PreconditionFailed"),
-  ...each(OBJECT_MISSING, "NoSuchKey NotFound"),
+  ...each(OBJECT_MISSING, "NoSuchKey"),
   ...each(UNAVAILABLE, "BadDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch InvalidPart"),
   ...each(NOT_S3, "NotS3Error"),
   ...each(
@@ -109,7 +109,14 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   ...each(UNSUPPORTED, "NotImplemented MethodNotAllowed"),
 };
 
-/** Where the name says nothing: a HEAD has no body, and proxies answer with pages of their own. */
+/**
+ * What S3 says by name where an answer has a body, and proxies and captive portals without one, or with a page of their
+ * own. The SDK makes "NotFound" of any 404 in which it finds no name.
+ */
+const NAMELESS = /^(unknown|UnknownError|NotFound)$/i;
+const NAMELESS_IS_NOT_S3: readonly number[] = [302, 303, 304, 305, 306, 307, 404, 405, 406, 407, 451, 501];
+
+/** Where the name says nothing more. */
 const BY_STATUS: readonly { readonly from: number; readonly to: number; readonly meaning: Meaning }[] = [
   { from: 301, to: 308, meaning: WRONG_REGION },
   { from: 401, to: 401, meaning: CREDENTIALS },
@@ -157,6 +164,8 @@ export function describeS3Error(error: unknown, action: string): unknown {
   const meaning = meaningOf(answer, error);
   if (!meaning) return error;
   const status = answer.status === null ? "" : `, HTTP ${answer.status}`;
+  if (meaning === NOT_S3)
+    return new UploaderError({ ...NOT_S3, message: `${action}: what answered is not S3${status}.` });
   const said = meaning.code === "SINK_CREDENTIALS" ? "" : saidText(error);
   return new UploaderError({
     code: meaning.code,
@@ -171,6 +180,7 @@ function meaningOf({ name, status }: S3Answer, error: unknown): Meaning | undefi
   if (name.startsWith("KMS.")) return DENIED;
   // A body that is no answer of S3, such as the page of a captive portal, fails to parse, whatever the status.
   if (status !== null && status < 300) return NOT_S3;
+  if (status !== null && NAMELESS.test(name) && NAMELESS_IS_NOT_S3.includes(status)) return NOT_S3;
   if (status !== null)
     return BY_STATUS.find(({ from, to }) => from <= status && status <= to)?.meaning ?? REJECTED;
   return /^(E[A-Z]+|HPE_\w+|ERR_(SSL|TLS|SOCKET|HTTP)_\w+)$/.test(name) || isSdkError(error)

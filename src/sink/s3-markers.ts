@@ -49,7 +49,7 @@ export async function writeS3Marker(
 /** After a lost answer the SDK's second request finds the first one's marker and gets a 412 too. */
 async function ownVersion(api: S3Api, bucket: string, key: string, writeId: string): Promise<string | null> {
   try {
-    const { metadata, etag } = await api.headObject(bucket, key);
+    const { metadata, etag } = await api.getObject(bucket, key);
     return metadata[WRITE_ID] === writeId ? etag : null;
   } catch (error) {
     if (isMissingKey(error)) return null;
@@ -57,7 +57,10 @@ async function ownVersion(api: S3Api, bucket: string, key: string, writeId: stri
   }
 }
 
-/** By name, because not every 404 is an answer about the key, and "no marker" has consequences. */
+/**
+ * By S3's own name, which a HEAD has not, because not every 404 is an answer about the key, and "no marker" has
+ * consequences.
+ */
 function isMissingKey(error: unknown): boolean {
-  return ["NoSuchKey", "NotFound"].includes(s3Answer(error).name);
+  return s3Answer(error).name === "NoSuchKey";
 }

@@ -55,6 +55,16 @@ const FAULTS: readonly Fault[] = [
     headers: { "content-type": "text/html" },
     body: "<html><p>Log in</p></html>",
   }),
+  ...[303, 307, 404, 407].map((status) =>
+    answered(`${status} without a word`, { status, headers: { location: "/log-in" }, body: "" }),
+  ),
+  ...[302, 404, 405, 501].map((status) =>
+    answered(`${status} with a page`, {
+      status,
+      headers: { "content-type": "text/html", location: "/log-in" },
+      body: "<html><p>Log in</p></html>",
+    }),
+  ),
   broken("no answer", { passOnAfter: new Promise(() => {}) }),
   broken("a reset before the body", { cut: "before" }),
   broken("a reset in the middle of the body", { cut: "in-body" }),

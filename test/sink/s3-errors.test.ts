@@ -53,20 +53,48 @@ describe("what an error of S3 means", () => {
 
   for (const [status, code] of [
     [301, "SINK_REJECTED"],
+    [302, "SINK_UNAVAILABLE"],
+    [303, "SINK_UNAVAILABLE"],
+    [307, "SINK_UNAVAILABLE"],
+    [308, "SINK_REJECTED"],
     [400, "SINK_REJECTED"],
     [401, "SINK_CREDENTIALS"],
     [403, "SINK_DENIED"],
+    [404, "SINK_UNAVAILABLE"],
+    [405, "SINK_UNAVAILABLE"],
+    [407, "SINK_UNAVAILABLE"],
     [408, "SINK_UNAVAILABLE"],
     [409, "SINK_UNAVAILABLE"],
     [429, "SINK_THROTTLED"],
     [500, "SINK_UNAVAILABLE"],
-    [501, "SINK_REJECTED"],
+    [501, "SINK_UNAVAILABLE"],
     [502, "SINK_UNAVAILABLE"],
     [503, "SINK_UNAVAILABLE"],
     [507, "SINK_UNAVAILABLE"],
     [200, "SINK_UNAVAILABLE"],
   ] as const)
     it(`${status} without a name is ${code}`, () => expect(codeOf(answered("Unknown", status))).toBe(code));
+
+  for (const [name, status] of [
+    ["SomethingUnheardOf", 404],
+    ["SomethingUnheardOf", 405],
+    ["SomethingUnheardOf", 501],
+    ["NotImplemented", 501],
+    ["MethodNotAllowed", 405],
+    ["TemporaryRedirect", 307],
+  ] as const)
+    it(`${status} ${name} is SINK_REJECTED`, () =>
+      expect(codeOf(answered(name, status))).toBe("SINK_REJECTED"));
+
+  it("an answer that is not S3's is said to be that", () => {
+    for (const [name, status] of [
+      ["Unknown", 302],
+      ["NotFound", 404],
+    ] as const) {
+      const { message } = describeS3Error(answered(name, status), "s3://b/k was not stored") as Error;
+      expect(message).toBe(`s3://b/k was not stored: what answered is not S3, HTTP ${status}.`);
+    }
+  });
 
   for (const name of [
     "ECONNREFUSED",
