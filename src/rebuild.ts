@@ -14,6 +14,7 @@ import {
   type StateRemains,
 } from "./outbox/replace-state.ts";
 import { createStateFolders } from "./outbox/state.ts";
+import type { StateDisk } from "./outbox/state-disk.ts";
 import { type MarkerText, writeOwner } from "./ownership.ts";
 import { planRebuild, type RebuildPlan } from "./rebuild-plan.ts";
 import { findResumePoint, type ResumePoint } from "./rebuild-source.ts";
@@ -48,6 +49,8 @@ export interface RebuildOptions {
   readonly log: Logger;
   /** Left out: the operating system's answer. */
   readonly readFileSystem?: ReadFileSystem;
+  /** Left out: the file system. */
+  readonly disk?: StateDisk;
   /** Called as keys are listed, with how many of a table there were so far. */
   readonly onListed: (keys: number) => void;
   /** Is told what was found, and says whether to go on; nothing is changed before. */
@@ -101,7 +104,9 @@ export async function rebuildState(options: RebuildOptions): Promise<Rebuilt | n
     if (!(await options.confirm({ node, stateDir, sources: found, remains: findRemains(files) })))
       return null;
 
-    const replacement = held(openReplacement(files, clock.now()), (replacement) => replacement.close());
+    const replacement = held(openReplacement(files, clock.now(), options.disk), (replacement) =>
+      replacement.close(),
+    );
     replacement.write(found.map((finding) => restoredSource(finding, settings)));
     for (const finding of found) await takeOver(sink, replacement.id, finding, settings);
     await discardUnfinished(

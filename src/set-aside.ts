@@ -16,6 +16,7 @@ import {
   type State,
   stateFiles,
 } from "./outbox/state.ts";
+import type { StateDisk } from "./outbox/state-disk.ts";
 import { recordExecutions } from "./pipeline/executions.ts";
 import type { ReadFileSystem } from "./sqlite/file-system.ts";
 import { openDatabase } from "./sqlite/open.ts";
@@ -36,6 +37,8 @@ export interface SetAsideOptions {
   readonly log: Logger;
   /** Left out: the operating system's answer. */
   readonly readFileSystem?: ReadFileSystem;
+  /** Left out: the file system. */
+  readonly disk?: StateDisk;
   /** Is told what was chosen, and says whether to go on; nothing is changed before. */
   readonly confirm: (objects: readonly WaitingObject[]) => Promise<boolean>;
 }
@@ -62,7 +65,7 @@ export async function setAsideObjects(options: SetAsideOptions): Promise<string[
       // Before the state forgets them, so that it is done again where this is cut short.
       await clearTheWay(state, chosen, options);
       const paths: string[] = [];
-      for (const object of chosen) paths.push(await setAside(state, object, clock.now()));
+      for (const object of chosen) paths.push(await setAside(state, object, clock.now(), options.disk));
       tellExecutions(chosen, options);
       return paths;
     } catch (error) {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { UploaderError } from "../core/errors.ts";
 import { failpoint } from "../core/failpoints.ts";
 import { formatSpaces } from "../core/rowid-spaces.ts";
@@ -7,7 +7,7 @@ import { addCoveredRanges } from "./covered-ranges.ts";
 import { addPosition, type StoredPosition } from "./extractions.ts";
 import { readSource, type SourceState } from "./sources.ts";
 import { openState, type State, type StateFiles, writeState } from "./state.ts";
-import { syncFolder } from "./sync-folder.ts";
+import { type StateDisk, stateDisk } from "./state-disk.ts";
 
 /** A source as a rebuilt state begins with it. */
 export interface RestoredSource
@@ -62,7 +62,11 @@ export function findRemains(files: StateFiles): StateRemains {
  *
  * @throws {UploaderError} STATE_UNWRITABLE
  */
-export function openReplacement(files: StateFiles, now: number): StateReplacement {
+export function openReplacement(
+  files: StateFiles,
+  now: number,
+  disk: StateDisk = stateDisk,
+): StateReplacement {
   const path = `${files.database}.rebuilding`;
   removeDatabase(path);
   const state = openState({ ...files, database: path }, now);
@@ -75,12 +79,14 @@ export function openReplacement(files: StateFiles, now: number): StateReplacemen
       state.close();
       try {
         failpoint("before-replace");
-        const moved = moveAside(files, now);
+        const moved = moveAside(files, now, disk);
+        // Else a loss of power may leave the new state beside the old log, or the old outbox, which it would sweep.
+        await disk.syncFolder(files.folder);
         failpoint("after-state-aside");
-        renameSync(path, files.database);
+        disk.rename(path, files.database);
         failpoint("after-replace");
-        mkdirSync(files.outbox, { recursive: true, mode: 0o700 });
-        await syncFolder(files.folder);
+        disk.makeFolder(files.outbox);
+        await disk.syncFolder(files.folder);
         return moved;
       } catch (cause) {
         throw new UploaderError({
@@ -129,11 +135,11 @@ function writeSource(db: State["db"], source: RestoredSource): void {
 }
 
 /** Never deletes: the outbox may hold rows that are nowhere else. */
-function moveAside(files: StateFiles, now: number): string[] {
+function moveAside(files: StateFiles, now: number, disk: StateDisk): string[] {
   const stamp = freeStamp(files, new Date(now).toISOString().replaceAll(":", "-"));
   const moved: string[] = [];
   const move = (from: string, to: string) => {
-    renameSync(from, to);
+    disk.rename(from, to);
     moved.push(to);
   };
   if (findRemains(files).outboxFiles > 0) move(files.outbox, `${files.outbox}.replaced-${stamp}`);

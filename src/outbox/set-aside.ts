@@ -1,10 +1,9 @@
-import { constants, copyFileSync, existsSync, linkSync, mkdirSync, rmSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { failpoint } from "../core/failpoints.ts";
 import type { PipelineType } from "../core/types.ts";
 import { type State, type StateFiles, writeState } from "./state.ts";
-import { syncFolder } from "./sync-folder.ts";
+import { type StateDisk, stateDisk } from "./state-disk.ts";
 
 /** An object that waits in the outbox, for people and for the note beside a file that was set aside. */
 export interface WaitingObject {
@@ -63,53 +62,38 @@ export function setAsideFolder(files: StateFiles): string {
  *
  * @returns the path of the file; of the note alone where the outbox had lost the file
  */
-export async function setAside(state: State, object: WaitingObject, now: number): Promise<string> {
+export async function setAside(
+  state: State,
+  object: WaitingObject,
+  now: number,
+  disk: StateDisk = stateDisk,
+): Promise<string> {
   const folder = setAsideFolder(state.files);
   const from = join(state.files.outbox, object.file);
   // A later state of this folder may use the same name for another object.
   const to = join(folder, `${object.sha256.slice(0, 16)}-${object.file}`);
   const note = `${to}.json`;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  await writeNote(note, object, now);
+  disk.makeFolder(folder);
+  await disk.writeFile(note, textOf(object, now));
   failpoint("after-note");
-  if (existsSync(from)) await placeFile(from, to);
+  if (existsSync(from)) {
+    disk.remove(to); // of a run that was cut short
+    await disk.link(from, to);
+  }
   failpoint("after-copy-aside");
-  await syncFolder(folder);
-  await syncFolder(state.files.folder);
+  await disk.syncFolder(folder);
+  await disk.syncFolder(state.files.folder);
   const strike = state.db.prepare("DELETE FROM objects WHERE id = ? AND delivered_at IS NULL");
   failpoint("before-forget");
   writeState(state, () => strike.run(object.id));
   failpoint("after-forget");
-  rmSync(from, { force: true });
+  disk.remove(from);
   return existsSync(to) ? to : note;
 }
 
-async function writeNote(path: string, { id: _, error, ...object }: WaitingObject, now: number) {
+/** Of the note beside a file that was set aside. */
+function textOf({ id: _, error, ...object }: WaitingObject, now: number): string {
   const note = { ...object, lastError: error, setAsideAt: new Date(now).toISOString() };
   // Rowids may be beyond what a JSON number holds.
-  const text = JSON.stringify(note, (_, value) => (typeof value === "bigint" ? String(value) : value), 2);
-  const file = await open(path, "w", 0o600);
-  try {
-    await file.writeFile(`${text}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function placeFile(from: string, to: string): Promise<void> {
-  rmSync(to, { force: true }); // of a run that was cut short
-  try {
-    linkSync(from, to);
-  } catch {
-    // A file system without hard links.
-    copyFileSync(from, to, constants.COPYFILE_EXCL);
-    const file = await open(to, "r+");
-    try {
-      await file.chmod(0o600);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  }
+  return `${JSON.stringify(note, (_, value) => (typeof value === "bigint" ? String(value) : value), 2)}\n`;
 }
