@@ -123,7 +123,10 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
   const checked = demandCheck(place);
 
   const argv = { sqlite: database, table: "readings", "node-id": NODE };
-  const { start, runProcess, runHere, printed } = createUploaderRuns({ cwd: folder, env, argv });
+  const { start, runProcess, runHere, printed } = createUploaderRuns({
+    ...{ cwd: folder, env, argv },
+    onExtracted: observer.lookAtState,
+  });
 
   function checkOptions(
     tables: readonly CheckedTable[],
@@ -153,7 +156,8 @@ export async function openSite(given: SiteOptions = {}): Promise<Site> {
       return finished;
     },
     startHere(flags, here) {
-      const running = startInProcess({ argv: { ...argv, ...flags }, env, cwd: folder, ...here });
+      const progress = { extracted: observer.lookAtState };
+      const running = startInProcess({ argv: { ...argv, ...flags }, env, cwd: folder, progress, ...here });
       logs.push(running.log as LogLine[]);
       return running;
     },

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { CreateMultipartUploadCommand } from "@aws-sdk/client-s3";
+import { CreateMultipartUploadCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
 import { formatObjectKey } from "../../src/core/object-key.ts";
@@ -41,6 +41,7 @@ const BREAKS: readonly (readonly [string, string, (site: Site) => void])[] = [
   ["I2", "a part that is missing", (site) => rmSync(objectOf(site, 3).path)],
   ["I3", "an object that nobody delivered", (site) => copyAs(site, 1, { generation: 2 })],
   ["I3", "a checksum that is another", (site) => listAs(site, 1, "0".repeat(64))],
+  ["I3", "bytes that are not those listed", (site) => appendFileSync(objectOf(site, 1).path, "more")],
   ["I4", "an object that was written again", (site) => appendFileSync(objectOf(site, 1).path, "more")],
   ["I4", "an object that was written again with the same bytes", (site) => writeAgain(objectOf(site, 1))],
   ["I5", "a cursor that went back", ({ stateDir }) => inState(stateDir, "UPDATE sources SET cursor = 100")],
@@ -162,6 +163,19 @@ suiteFor("versitygw", "the checker", (server) => {
     const { violations } = await checkAsItIs(site);
     expect(violations).toEqual([expect.stringContaining(`I7: ${Bucket}/${Key} `)]);
   });
+
+  test("I10 is violated by a credential in an object's metadata, and the checker says so", async () => {
+    const site = await openSite({ server: server(), isInProcess: true });
+    appendReadings(site.db, 10);
+    await site.check();
+    const object = objectOf(site, 1);
+    const { bucket: Bucket, key: Key } = object;
+    const { client } = server();
+    const Metadata = { ...(await site.place.metadata(object)), note: SECRET };
+    await client.send(new PutObjectCommand({ Bucket, Key, Body: readFileSync(object.path), Metadata }));
+    const { violations } = await checkAsItIs(site);
+    expect(violations).toContainEqual(`I10: a credential is in the metadata of ${Bucket}/${Key}`);
+  });
 });
 
 /** Shipped as two generations, of which the second resumes behind row 80. */
@@ -277,6 +291,22 @@ test("I9 is violated by a further run that ships, and the checker says so", asyn
     },
   });
   expect(violations).toContainEqual(expect.stringMatching(/^I9: .* became /));
+});
+
+test("I9 is violated by a further run that changes a control table, and the checker says so", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 10);
+  await site.check();
+  const { violations } = await checkInvariants({
+    ...site.checkOptions([{ name: "readings" }]),
+    runOnce: async () => {
+      const other = openForTest(site.database);
+      other.exec("UPDATE pipeline_executions SET completed_at = completed_at || '+'");
+      other.close();
+      return { code: 0, printed: "" };
+    },
+  });
+  expect(violations).toEqual([expect.stringMatching(/^I9: .*pipeline_executions.* became /)]);
 });
 
 test("I9 is violated by a run that should have been refused, and the checker says so", async () => {

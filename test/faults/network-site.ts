@@ -105,7 +105,7 @@ export async function openNetworkSite(
       sleep: options.sleep ?? clock.sleep,
       random: options.random ?? Math.random,
       log: pino({ base: null, level: "trace" }, { write }),
-      progress: noProgress,
+      progress: { ...noProgress, extracted: observer.lookAtState },
       signal: signal ?? new AbortController().signal,
     });
     return code;

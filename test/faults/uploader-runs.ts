@@ -20,9 +20,11 @@ export interface UploaderRunsOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Flags of every run. */
   readonly argv: Readonly<Record<string, string>>;
+  /** Called in the process of the test, just after each extraction. */
+  readonly onExtracted: () => void;
 }
 
-export function createUploaderRuns({ cwd, env, argv }: UploaderRunsOptions): UploaderRuns {
+export function createUploaderRuns({ cwd, env, argv, onExtracted }: UploaderRunsOptions): UploaderRuns {
   const printed: string[] = [];
   const start: UploaderRuns["start"] = (args, more = {}) => {
     const running = startProgram("uploader", args, { cwd, env: { ...env, ...more } });
@@ -40,7 +42,14 @@ export function createUploaderRuns({ cwd, env, argv }: UploaderRunsOptions): Upl
     async runHere(flags = {}, here = {}) {
       const lines: string[] = [];
       const onLog = (line: LogLine) => lines.push(JSON.stringify(line));
-      const options = { argv: { ...argv, ...flags }, env, cwd, onLog, ...here };
+      const options = {
+        argv: { ...argv, ...flags },
+        env,
+        cwd,
+        onLog,
+        progress: { extracted: onExtracted },
+        ...here,
+      };
       const code = await uploadOnce(options).catch((error: unknown) => {
         lines.push(describeError(error));
         return error instanceof UploaderError ? error.exitCode : 1;

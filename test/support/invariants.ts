@@ -1,6 +1,7 @@
 import Database from "better-sqlite3";
 import { safeName } from "../../src/core/names.ts";
 import { quoteName } from "../../src/sqlite/names.ts";
+import { describeControlTables } from "./control-tables.ts";
 import { deliveredAsRecorded, figuresOf } from "./delivered-as-recorded.ts";
 import { type AggregatedColumns, compareContents, type Incarnation, type Twice } from "./lake-contents.ts";
 import { type LakePlace, nameOf } from "./lake-place.ts";
@@ -69,7 +70,7 @@ export interface Findings {
  */
 export async function checkRefusal(options: CheckOptions): Promise<Findings & { readonly printed: string }> {
   const { place, stateDir, observer } = options;
-  const look = async () => [await describeLake(place), describeState(stateDir)].join();
+  const look = async () => (await describeAll(options)).join();
   const before = await look();
   const run = await options.runOnce();
   await observer.look();
@@ -80,7 +81,7 @@ export async function checkRefusal(options: CheckOptions): Promise<Findings & { 
     ...(after === before ? [] : [`I9: ${before} became ${after}`]),
     ...observer.violations,
     ...describeSource(options),
-    ...secretsIn(options, [...options.printed, run.printed], objects),
+    ...(await secretsIn(options, [...options.printed, run.printed], objects)),
   ];
   return { rows: 0, objects: place.objects().length, violations, printed: run.printed };
 }
@@ -96,13 +97,13 @@ export async function checkInvariants(options: CheckOptions): Promise<Findings> 
   // The first run cleans up, the second changes nothing.
   const printed = [...options.printed];
   for (const isSecond of [false, true]) {
-    const before = [await describeLake(place), describeState(stateDir)];
+    const before = await describeAll(options);
     const run = await options.runOnce();
     printed.push(run.printed);
     if (run.code !== (damagedTables.length > 0 ? 1 : 0))
       violations.push(`I9: a clean run ended with ${run.code}: ${run.printed}`);
     await observer.look();
-    const after = [await describeLake(place), describeState(stateDir)];
+    const after = await describeAll(options);
     if (isSecond && after.join() !== before.join()) violations.push(`I9: ${before} became ${after}`);
   }
 
@@ -133,7 +134,7 @@ export async function checkInvariants(options: CheckOptions): Promise<Findings> 
   for (const leftover of await place.leftovers()) violations.push(`I7: ${leftover} is left in the lake`);
   violations.push(...leftInState(stateDir, waiting));
   violations.push(...(await readableObjects(objects)));
-  violations.push(...secretsIn(options, printed, objects));
+  violations.push(...(await secretsIn(options, printed, objects)));
   return { rows, objects: objects.length, violations };
 }
 
@@ -173,6 +174,17 @@ async function contentsOf(ours: readonly LakeObject[], table: CheckedTable, opti
   } finally {
     db.close();
   }
+}
+
+/** What a further run must not change (I9). */
+async function describeAll({
+  place,
+  stateDir,
+  database,
+  controlDatabase,
+}: Pick<CheckOptions, "place" | "stateDir" | "database" | "controlDatabase">): Promise<string[]> {
+  const control = describeControlTables(controlDatabase ?? database);
+  return [await describeLake(place), describeState(stateDir), control];
 }
 
 async function describeLake(place: LakePlace): Promise<string> {

@@ -17,6 +17,8 @@ export interface ListedObject {
  */
 export interface Observer {
   look(): Promise<void>;
+  /** Looks at the state alone, and at once: just after an extraction it lists what no later look would find. */
+  lookAtState(): void;
   /** An object that the test itself takes away, by bucket and key: it has never been there. */
   forget(name: string): void;
   /** By bucket and key: all that the state has ever been seen to list, as it was listed first. */
@@ -110,7 +112,7 @@ export function createObserver({
     listed.delete(name);
   }
 
-  return { look, forget, listed, violations };
+  return { look, lookAtState, forget, listed, violations };
 }
 
 function describe({ sha256, rows, bytes }: ListedObject): string {
