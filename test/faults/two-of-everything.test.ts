@@ -135,34 +135,51 @@ suiteFor("versitygw", "one node id, two state folders", (server) => {
     }
   }, 600_000);
 
-  test("one whose upload takes more than a minute, while another takes its source over: its object never appears", async () => {
-    const site = await openNetworkSite(server());
-    const { database, folder, environment } = site;
-    appendLarge(site.db);
-    let release = () => {};
-    const passOnAfter = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    site.setNetwork(firstOf(/^PUT .*partNumber=2/, 1, { passOnAfter }));
-    const isHeld = () => site.proxy.requests.some((line) => /^PUT .*partNumber=2/.test(line));
-    const clock = createManualClock(Date.now());
-    const argv = { sqlite: database, table: "readings", "node-id": NODE, "state-dir": "slow", once: true };
-    const slow = startInProcess({ argv, env: environment, cwd: folder, clock, sleep: clock.sleep });
-    await until("its upload is on its way", isHeld);
-    clock.advance(LOOK_EVERY_MS);
-    const flags = ["--sqlite", database, "--table", "readings", "--node-id", NODE, "--yes"];
-    const rebuilt = await runProgram("uploader", ["state", "rebuild", ...flags], {
-      cwd: folder,
-      env: environment,
-    });
-    expect(rebuilt).toMatchObject({ code: 0, stderr: "" });
-    expect(await site.run()).toBe(0);
-    release();
-    expect(await slow.finished).toBe(1);
-    expect(slow.log.find(({ err }) => err?.code === "OWNED_BY_ANOTHER")).toMatchObject({ level: 50 });
-    expect(site.place.objects().map(({ name }) => name.generation)).toEqual([2]);
-    tally.add(await site.check());
-  });
+  /** Which uploads are open. */
+  const LISTING = /^GET .*[?&]uploads/;
+
+  test.each([
+    ["aborts that upload", false],
+    ["may not see that upload", true],
+  ])(
+    "one whose upload takes more than a minute, while another takes its source over, and %s: its object never appears",
+    async (_, isHidden) => {
+      const site = await openNetworkSite(server());
+      const { database, folder, environment } = site;
+      appendLarge(site.db);
+      let release = () => {};
+      const passOnAfter = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const hold = firstOf(/^PUT .*partNumber=2/, 1, { passOnAfter });
+      const denied = { answer: { status: 403, code: "AccessDenied" } };
+      site.setNetwork((line) => (isHidden && LISTING.test(line) ? denied : hold(line)));
+      const isHeld = () => site.proxy.requests.some((line) => /^PUT .*partNumber=2/.test(line));
+      const clock = createManualClock(Date.now());
+      const argv = { sqlite: database, table: "readings", "node-id": NODE, "state-dir": "slow", once: true };
+      const slow = startInProcess({ argv, env: environment, cwd: folder, clock, sleep: clock.sleep });
+      await until("its upload is on its way", isHeld);
+      clock.advance(LOOK_EVERY_MS);
+      const flags = ["--sqlite", database, "--table", "readings", "--node-id", NODE, "--yes"];
+      const rebuilt = await runProgram("uploader", ["state", "rebuild", ...flags], {
+        cwd: folder,
+        env: environment,
+      });
+      expect(rebuilt).toMatchObject({ code: 0, stderr: "" });
+      expect(await site.run()).toBe(0);
+      release();
+      if (!isHidden) {
+        await until("it is to be tried again", () =>
+          slow.log.some(({ err }) => err?.code === "SINK_UNAVAILABLE"),
+        );
+        clock.advance(LOOK_EVERY_MS);
+      }
+      expect(await slow.finished).toBe(1);
+      expect(slow.log.find(({ err }) => err?.code === "OWNED_BY_ANOTHER")).toMatchObject({ level: 50 });
+      expect(site.place.objects().map(({ name }) => name.generation)).toEqual([2]);
+      tally.add(await site.check());
+    },
+  );
 
   test(`at the same moment, ${RACES} times: always one of them, and never a row of the other`, async () => {
     for (let race = 0; race < RACES; race++) {

@@ -110,6 +110,8 @@ async function passOn(upstream: string, incoming: IncomingMessage, body: Buffer)
   const { expect, connection, ...headers } = incoming.headers;
   // The signature covers the header Host, so it stays as the client sent it.
   const outgoing = request(new URL(incoming.url ?? "/", upstream), { method: incoming.method, headers });
+  // A server that answers before it has read the whole body closes the connection behind its answer.
+  outgoing.on("error", () => {});
   outgoing.end(body);
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   const chunks: Buffer[] = [];
