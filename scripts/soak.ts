@@ -6,9 +6,9 @@ import { startVitest } from "vitest/node";
  * `npm run soak -- --minutes 30 [--seed N]`: a sensor that writes 5,000 rows a second and deletes old ones, an
  * uploader that is killed again and again, a network that fails, and a pipeline type that changes, all at once; at the
  * end the checker of the fault campaign looks at every row. test/faults/soak.ts is what it does. It ends with 1 where
- * an invariant is violated, or the p99 of the sensor's inserts in the windows with an uploader is more than 10 % above
- * that in the windows without one, which alternate with them. On a machine with other work beside it one run may show
- * nothing: the figures tell how far the writer alone differs from itself.
+ * an invariant is violated, or, from ten minutes on, the p99 of the sensor's inserts in the windows with an uploader is
+ * more than 10 % above that in the windows without one, which alternate with them. On a machine with other work beside
+ * it one run may show nothing: the figures tell how far the writer alone differs from itself.
  */
 const { values } = parseArgs({
   options: { minutes: { type: "string", default: "30" }, seed: { type: "string" } },

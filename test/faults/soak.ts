@@ -32,6 +32,8 @@ const WINDOW_SECONDS = 15;
 const WARM_UP_SECONDS = 15;
 /** What the uploader may cost the writer at the p99 of its inserts. */
 const RATIO_ALLOWED = 1.1;
+/** The figures of a shorter soak are printed, and differ by more than that from run to run. */
+const LEAST_MINUTES_FOR_RATIO = 10;
 
 const random = createRandom(SEED);
 const total = { rows: 0, objects: 0, kills: 0, changes: 0, deleted: 0, busy: 0, sound: 0 };
@@ -114,12 +116,15 @@ test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
   },
 );
 
-test(`the uploader costs the writer at most ${Math.round((RATIO_ALLOWED - 1) * 100)} % at the p99 of its inserts`, () => {
-  expect(inserts.length).toBe(episodes * eachKind);
-  const { ratio, noise } = writerCost(compare(inserts, "nothing", "uploader"), random);
-  const hint = `the writer alone differs from itself by ${between(noise)}: where that is far, ask a quieter machine, or for longer`;
-  expect(ratio, hint).toBeLessThanOrEqual(RATIO_ALLOWED);
-});
+test.skipIf(MINUTES < LEAST_MINUTES_FOR_RATIO)(
+  `the uploader costs the writer at most ${Math.round((RATIO_ALLOWED - 1) * 100)} % at the p99 of its inserts`,
+  () => {
+    expect(inserts.length).toBe(episodes * eachKind);
+    const { ratio, noise } = writerCost(compare(inserts, "nothing", "uploader"), random);
+    const hint = `the writer alone differs from itself by ${between(noise)}: where that is far, ask a quieter machine, or for longer`;
+    expect(ratio, hint).toBeLessThanOrEqual(RATIO_ALLOWED);
+  },
+);
 
 function windowsOf(phases: readonly PastPhase[], times: (window: PastPhase) => readonly number[]): Windows {
   const of = (beside: Beside) => phases.filter((phase) => phase.beside === beside).flatMap(times);
