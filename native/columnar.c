@@ -29,11 +29,12 @@
 ** It runs the query itself, rather than being an aggregate over it, so that the query stops where the limit is
 ** reached, rows come in the order the query gives them, and the number of columns is not bounded by that of a
 ** function's arguments. Between calls it keeps the memory of the last blob, since fresh memory of some megabytes costs
-** more than to fill it; so a statement may call it once. It needs only SQLite's extension interface.
+** more than to fill it. It needs only SQLite's extension interface.
 */
 #include "sqlite3ext.h"
 SQLITE_EXTENSION_INIT1
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #ifdef __GLIBC__
@@ -66,6 +67,19 @@ typedef struct Buffer {
   uint64_t length;
   uint64_t capacity;
 } Buffer;
+
+/* What a connection keeps between calls; freed with the last blob and the function, whichever lasts longer. */
+typedef struct Keeper {
+  struct Block *kept; /* memory that no blob uses, or none */
+  uint32_t users;     /* blobs that SQLite has, and the function itself */
+} Keeper;
+
+/* The memory of a blob. */
+typedef struct Block {
+  Keeper *keeper;
+  uint64_t capacity;
+  unsigned char bytes[];
+} Block;
 
 typedef struct Column {
   char type;
@@ -469,22 +483,37 @@ static uint64_t blob_length(const Columns *all) {
   return length;
 }
 
-/* The memory for a blob of so many bytes, which the function keeps; NULL where there is none. */
-static unsigned char *kept_memory(sqlite3_context *context, uint64_t length) {
-  Buffer *kept = sqlite3_user_data(context);
-  if (length > kept->capacity || kept->capacity > MOST_KEPT_BYTES) {
-    sqlite3_free(kept->bytes);
-    kept->bytes = sqlite3_malloc64(length);
-    kept->capacity = kept->bytes ? length : 0;
-  }
-  return kept->bytes;
+static void release_keeper(Keeper *keeper) {
+  if (--keeper->users > 0) return;
+  sqlite3_free(keeper->kept);
+  sqlite3_free(keeper);
 }
 
-static void free_kept_memory(void *user_data) {
-  Buffer *kept = user_data;
-  sqlite3_free(kept->bytes);
-  sqlite3_free(kept);
+/* The memory for a blob of so many bytes, from what is kept if that is large enough; NULL where there is none. */
+static unsigned char *take_block(Keeper *keeper, uint64_t length) {
+  Block *block = keeper->kept;
+  keeper->kept = NULL;
+  if (!block || block->capacity < length) {
+    sqlite3_free(block);
+    block = sqlite3_malloc64(sizeof *block + length);
+    if (!block) return NULL;
+    block->capacity = length;
+  }
+  block->keeper = keeper;
+  keeper->users++;
+  return block->bytes;
 }
+
+/* SQLite calls it when it has no more use for a blob, at the latest when the statement is reset. */
+static void return_block(void *bytes) {
+  Block *block = (Block *)((unsigned char *)bytes - offsetof(Block, bytes));
+  Keeper *keeper = block->keeper;
+  if (keeper->kept || block->capacity > MOST_KEPT_BYTES) sqlite3_free(block);
+  else keeper->kept = block;
+  release_keeper(keeper);
+}
+
+static void release_function(void *user_data) { release_keeper(user_data); }
 
 static int give(sqlite3_context *context, Columns *all) {
   for (int i = 0; i < all->count; i++) {
@@ -493,7 +522,7 @@ static int give(sqlite3_context *context, Columns *all) {
   }
   uint64_t length = blob_length(all);
   uint64_t end = HEADER_BYTES + (uint64_t)all->count * COLUMN_BYTES;
-  unsigned char *blob = kept_memory(context, length);
+  unsigned char *blob = take_block(sqlite3_user_data(context), length);
   if (!blob) return SQLITE_NOMEM;
   memset(blob, 0, end);
   put32(blob, MAGIC);
@@ -511,7 +540,7 @@ static int give(sqlite3_context *context, Columns *all) {
     put64(at + 32, place(blob, &end, &column->offsets));
   }
   place(blob, &end, &all->misfits);
-  sqlite3_result_blob64(context, blob, length, SQLITE_STATIC);
+  sqlite3_result_blob64(context, blob, length, return_block);
   return SQLITE_OK;
 }
 
@@ -571,11 +600,12 @@ int sqlite3_columnar_init(sqlite3 *db, char **message, const sqlite3_api_routine
   (void)api;
   SQLITE_EXTENSION_INIT2(api);
   give_memory_back();
-  Buffer *kept = sqlite3_malloc64(sizeof *kept);
-  if (!kept) return SQLITE_NOMEM;
-  memset(kept, 0, sizeof *kept);
-  /* Where it fails, it calls free_kept_memory. */
-  int rc = sqlite3_create_function_v2(db, "columnar", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, kept, columnar, NULL,
-                                      NULL, free_kept_memory);
+  Keeper *keeper = sqlite3_malloc64(sizeof *keeper);
+  if (!keeper) return SQLITE_NOMEM;
+  keeper->kept = NULL;
+  keeper->users = 1;
+  /* Where it fails, it calls release_function. */
+  int rc = sqlite3_create_function_v2(db, "columnar", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, keeper, columnar, NULL,
+                                      NULL, release_function);
   return rc ? rc : register_timestamp_micros(db);
 }

@@ -209,6 +209,21 @@ nativeSuite("columnar", () => {
     expect(() => call.get(...given)).toThrow("columnar: the arguments are wrong");
   });
 
+  it("gives each call of a statement a blob of its own", () => {
+    const { db } = openTable({ a: "INTEGER" }, [[1n], [2n], [3n]]);
+    const call = "columnar('SELECT @a', 'i', 0, '@a', a)";
+    const negative = "columnar('SELECT @a', 'i', 0, '@a', -a)";
+    const rows = db.prepare(`SELECT ${call}, ${negative} FROM readings ORDER BY a DESC`).raw().all();
+    const values = (rows as Buffer[][]).map((row) =>
+      row.map((blob) => viewColumnarBlob(blob, ["int64"]).columns[0]?.values[0]),
+    );
+    expect(values).toEqual([
+      [3n, -3n],
+      [2n, -2n],
+      [1n, -1n],
+    ]);
+  });
+
   it("is not there for triggers and views", () => {
     const { db } = openTable({ a: "INTEGER" }, [[1n]]);
     db.exec("CREATE VIEW looks_harmless AS SELECT columnar('SELECT 1', 'i', 0)");

@@ -196,6 +196,36 @@ static void run_cases(const char *encoding) {
   CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
+/* Two blobs of one statement, kept through its steps: each has the memory of its own, whichever is made first. */
+static void run_twice(const char *encoding) {
+  sqlite3 *db = open_database(encoding);
+  sqlite3_stmt *statement;
+  const char *sql =
+      "SELECT columnar('SELECT @i', 'i', 0, '@i', id), columnar('SELECT a FROM t WHERE id >= @i', 'S', 0, '@i', id), "
+      "columnar('SELECT @i', 'i', 0, '@i', -id) FROM t WHERE id < 9";
+  CHECK(sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK);
+  for (int run = 0; run < 2; run++) {
+    for (int64_t id = 1; id < 9; id++) {
+      CHECK(sqlite3_step(statement) == SQLITE_ROW);
+      const unsigned char *first = sqlite3_column_blob(statement, 0), *last = sqlite3_column_blob(statement, 2);
+      CHECK(first != last);
+      check_blob(sqlite3_column_blob(statement, 1), sqlite3_column_bytes(statement, 1));
+      CHECK(get64(first, (int)get64(first, 24 + 16)) == (uint64_t)id);
+      CHECK(get64(last, (int)get64(last, 24 + 16)) == (uint64_t)-id);
+    }
+    CHECK(sqlite3_reset(statement) == SQLITE_OK);
+  }
+  /* Blobs that a sorter holds, and one that is held while the connection is given up. */
+  sqlite3_stmt *sorted;
+  sql = "SELECT columnar('SELECT @i', 'i', 0, '@i', id) AS blob FROM t ORDER BY -id";
+  CHECK(sqlite3_prepare_v2(db, sql, -1, &sorted, NULL) == SQLITE_OK && sqlite3_step(sorted) == SQLITE_ROW);
+  CHECK(sqlite3_step(statement) == SQLITE_ROW);
+  CHECK(sqlite3_close_v2(db) == SQLITE_OK);
+  check_blob(sqlite3_column_blob(statement, 0), sqlite3_column_bytes(statement, 0));
+  sqlite3_finalize(statement);
+  sqlite3_finalize(sorted);
+}
+
 /* Bytes that follow from the seed; half of them such as texts and timestamps are made of. */
 static uint32_t state = 1;
 static unsigned char next_byte(void) {
@@ -238,6 +268,7 @@ int main(void) {
   use_failing_allocator();
   for (int i = 0; i < 3; i++) {
     run_cases(encodings[i]);
+    run_twice(encodings[i]);
     run_random(encodings[i]);
   }
   CHECK(sqlite3_memory_used() == 0);
