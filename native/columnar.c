@@ -1,5 +1,5 @@
 /*
-** columnar(query, types, limit, name, value, …): the rows of a query as columns, in one blob.
+** columnar(query, types, limit, most, name, value, …): the rows of a query as columns, in one blob.
 **
 ** The blob's parts are those of Apache Arrow's columns (https://arrow.apache.org/docs/format/Columnar.html):
 ** values, offsets, validity bitmap. src/encode/columnar-blob.ts views them without taking them apart row by
@@ -11,11 +11,14 @@
 **             i  64-bit integers            d  doubles: reals, and integers within 2^53
 **             b  the integers 0 and 1       s  text that is valid Unicode      x  blobs
 **   limit   INTEGER: rows are taken until they take so many bytes, counted below; 0: all of them
+**   most    INTEGER from 1 to 2^30: the most bytes that the texts and blobs of one row may take, those that do not
+**           fit their columns as in `_rescued`
 **   name, value   the query's parameters: '@first', 1, …
 **
 ** NULL where there is no row. A value that its column cannot hold is null there. If the column's letter is a
 ** capital, it is listed behind the columns as a misfit; if not, it is dropped, but for text that is not valid
-** Unicode in a column s: that is the error SQLITE_MISMATCH. More than 1 GB is SQLITE_TOOBIG.
+** Unicode in a column s: that is the error SQLITE_MISMATCH. A row of more than `most` bytes, or 1 GB of all rows, is
+** SQLITE_TOOBIG, which is found before the value is copied.
 **
 ** The blob has the byte order of the machine, and every part begins at a multiple of 8:
 **
@@ -59,7 +62,13 @@ SQLITE_EXTENSION_INIT1
 /* The most bytes that are kept for the next blob; a read of ordinary rows takes less. */
 #define MOST_KEPT_BYTES ((uint64_t)1 << 25)
 
-enum { ARG_QUERY, ARG_TYPES, ARG_LIMIT, ARG_PARAMETERS };
+/*
+** The most that a misfit of so many bytes may take in `_rescued`: a control character takes six in JSON, a byte of a
+** blob two; the rest is for a number, or for the marks around a text or blob.
+*/
+#define RESCUED_BYTES(length) (6 * (length) + 32)
+
+enum { ARG_QUERY, ARG_TYPES, ARG_LIMIT, ARG_MOST, ARG_PARAMETERS };
 enum { MISFIT_INTEGER = 1, MISFIT_REAL, MISFIT_TEXT, MISFIT_BLOB, MISFIT_INVALID_TEXT };
 
 typedef struct Buffer {
@@ -106,6 +115,8 @@ typedef struct Columns {
   uint64_t row_bytes; /* what each row takes, whatever its values are */
   uint32_t bit_columns;
   uint64_t limit;
+  uint64_t most;
+  uint64_t row_left; /* of `most`, for the row in hand */
   int full;
 } Columns;
 
@@ -263,11 +274,18 @@ static int read_blob(sqlite3_value *value, const void **blob, uint64_t *length) 
   return *blob || *length == 0 ? SQLITE_OK : SQLITE_NOMEM;
 }
 
+/* Counts bytes that the row in hand takes. */
+static inline int take_bytes(Columns *all, uint64_t length) {
+  if (length > all->row_left) return SQLITE_TOOBIG;
+  all->row_left -= length;
+  return SQLITE_OK;
+}
+
 static int append_misfit(Columns *all, int column, uint32_t kind, const void *bytes, uint64_t length) {
   static const unsigned char padding[8] = {0};
   uint32_t head[4] = {all->rows, (uint32_t)column, kind, (uint32_t)length};
-  all->misfit_count++;
   int rc = append(&all->misfits, head, sizeof head);
+  all->misfit_count++;
   if (!rc) rc = append(&all->misfits, bytes, length);
   return rc ? rc : append(&all->misfits, padding, aligned(length) - length);
 }
@@ -279,21 +297,26 @@ static int append_misfit(Columns *all, int column, uint32_t kind, const void *by
 static int list_misfit(Columns *all, int index, sqlite3_value *value, int type) {
   if (type == SQLITE_INTEGER) {
     sqlite3_int64 integer = sqlite3_value_int64(value);
-    return append_misfit(all, index, MISFIT_INTEGER, &integer, sizeof integer);
+    int rc = take_bytes(all, RESCUED_BYTES(0));
+    return rc ? rc : append_misfit(all, index, MISFIT_INTEGER, &integer, sizeof integer);
   }
   if (type == SQLITE_FLOAT) {
     double real = sqlite3_value_double(value);
-    return append_misfit(all, index, MISFIT_REAL, &real, sizeof real);
+    int rc = take_bytes(all, RESCUED_BYTES(0));
+    return rc ? rc : append_misfit(all, index, MISFIT_REAL, &real, sizeof real);
   }
   if (type == SQLITE_BLOB) {
     const void *blob;
     uint64_t length;
-    int rc = read_blob(value, &blob, &length);
+    int rc = take_bytes(all, RESCUED_BYTES((uint64_t)sqlite3_value_bytes(value)));
+    if (!rc) rc = read_blob(value, &blob, &length);
+    if (rc) return rc;
     all->taken += length;
-    return rc ? rc : append_misfit(all, index, MISFIT_BLOB, blob, length);
+    return append_misfit(all, index, MISFIT_BLOB, blob, length);
   }
   Text text;
   int rc = read_text(all, value, &text);
+  if (!rc) rc = take_bytes(all, RESCUED_BYTES(text.length));
   if (rc) return rc;
   all->taken += text.length;
   if (!text.valid) return append_misfit(all, index, MISFIT_INVALID_TEXT, NULL, 0);
@@ -302,7 +325,8 @@ static int list_misfit(Columns *all, int index, sqlite3_value *value, int type) 
 
 /* Appends a value of a column s or x; none: of length 0. */
 static inline int append_bytes(Columns *all, Column *column, const void *bytes, uint64_t length) {
-  int rc = append(&column->values, bytes, length);
+  int rc = take_bytes(all, length);
+  if (!rc) rc = append(&column->values, bytes, length);
   if (rc) return rc;
   int32_t end = (int32_t)column->values.length;
   all->taken += length;
@@ -348,6 +372,8 @@ static inline int append_value(Columns *all, Column *column, sqlite3_value *valu
       if (type != SQLITE_BLOB) return append_bytes(all, column, NULL, 0);
       const void *blob;
       uint64_t length;
+      /* Before a zeroblob() gets its bytes. */
+      if ((uint64_t)sqlite3_value_bytes(value) > all->row_left) return SQLITE_TOOBIG;
       int rc = read_blob(value, &blob, &length);
       if (rc) return rc;
       *held = 1;
@@ -374,6 +400,7 @@ static inline int take_value(Columns *all, int index) {
 
 static int take_row(Columns *all) {
   if (all->rows == INT32_MAX) return SQLITE_TOOBIG;
+  all->row_left = all->most;
   for (int i = 0; i < all->count; i++) {
     int rc = take_value(all, i);
     if (rc) return rc;
@@ -433,11 +460,14 @@ static int create_columns(Columns *all, sqlite3_value **argv) {
   static const int32_t zero = 0;
   const char *types;
   sqlite3_int64 limit = sqlite3_value_int64(argv[ARG_LIMIT]);
+  sqlite3_int64 most = sqlite3_value_int64(argv[ARG_MOST]);
   int count = sqlite3_column_count(all->query);
   int rc = argument_text(argv[ARG_TYPES], &types);
   if (rc) return rc;
   if (count == 0 || strlen(types) != (size_t)count || strspn(types, "idbsxIDBSX") != (size_t)count)
     return SQLITE_MISUSE;
+  if (most < 1 || (uint64_t)most > MOST_BYTES) return SQLITE_MISUSE;
+  all->most = (uint64_t)most;
   all->limit = limit > 0 ? (uint64_t)limit : 0;
   all->columns = sqlite3_malloc64((uint64_t)count * sizeof(Column));
   if (!all->columns) return SQLITE_NOMEM;

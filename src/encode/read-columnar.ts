@@ -22,14 +22,11 @@ import { MAX_ROW_BYTES } from "./row-limit.ts";
 
 /** SQLite's most arguments of a function: https://sqlite.org/limits.html#max_function_arg */
 const MAX_ARGUMENTS = 1000;
-/** The query, the types and the limit. */
-const FIRST_ARGUMENTS = 3;
+/** The query, the types, the limit and the most bytes of a row. */
+const FIRST_ARGUMENTS = 4;
 
 /** What `columnar` says of a read that is left to TypeScript; neither ends the transaction. */
 const LEFT_TO_TYPESCRIPT: readonly string[] = ["SQLITE_MISMATCH", "SQLITE_TOOBIG"];
-
-/** A control character takes six characters in JSON, a byte of a blob two. */
-const LARGEST_JSON_GROWTH = 6;
 
 export type ReadColumnarOptions = Omit<
   ReadColumnsOptions,
@@ -57,6 +54,7 @@ export function readColumnar(
       query.sql,
       options.columns.map((column) => typeLetter(column, options)).join(""),
       options.rowwise ? BigInt(Math.max(1, options.maxBytes)) : 0n,
+      BigInt(options.maxRowBytes ?? MAX_ROW_BYTES),
       ...names.flatMap((name) => [`@${name}`, query.parameters[name]]),
     ) as Buffer | null;
   } catch (error) {
@@ -65,10 +63,7 @@ export function readColumnar(
   }
   if (blob === null) return readColumns([], { ...options, maxRows: 0, mayBeInvalid: () => false });
   const types = options.columns.map((column) => column.type);
-  const view = viewColumnarBlob(blob, types);
-  // A row that is too large to be shipped whole may be among these; the other path looks at each value.
-  const mostBytes = view.misfitCount > 0 ? MAX_ROW_BYTES / LARGEST_JSON_GROWTH : MAX_ROW_BYTES;
-  return blob.length > mostBytes ? null : resultOf(view, options);
+  return resultOf(viewColumnarBlob(blob, types), options);
 }
 
 /** One for each number of parameters, as long as the connection lives. */
@@ -82,7 +77,7 @@ function statementFor(db: Connection, names: readonly string[]): Database.Statem
   }
   let statement = ofConnection.get(names.length);
   if (!statement) {
-    statement = db.prepare(`SELECT columnar(?, ?, ?${", ?, ?".repeat(names.length)})`).pluck();
+    statement = db.prepare(`SELECT columnar(?, ?, ?, ?${", ?, ?".repeat(names.length)})`).pluck();
     ofConnection.set(names.length, statement);
   }
   return statement;

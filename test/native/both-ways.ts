@@ -22,7 +22,11 @@ export function readBothWays(
   db: Connection,
   schema: SourceSchema,
   query: Pick<RouteQuery, "sql" | "parameters" | "columns" | "rowwise">,
-  { maxBytes = 2 ** 30, range = ALL_ROWS }: { maxBytes?: number; range?: RowRange } = {},
+  {
+    maxBytes = 2 ** 30,
+    range = ALL_ROWS,
+    ...more
+  }: { maxBytes?: number; range?: RowRange; maxRowBytes?: number } = {},
 ): { readonly native: PlainResult | null; readonly typescript: PlainResult } {
   const parameters = { ...query.parameters, first: range.first, last: range.last };
   const options = {
@@ -30,6 +34,7 @@ export function readBothWays(
     rowwise: query.rowwise,
     maxBytes,
     readInvalidText: (rowid: bigint, column: string) => readInvalidText(db, schema, rowid, column),
+    ...more,
   };
   const native = readColumnar(db, { sql: query.sql, parameters }, options);
   const statement = db.prepare(query.sql).raw();

@@ -28,7 +28,7 @@ nativeSuite("the extension", () => {
     const refused = vi.fn();
     expect(loadColumnarExtension(db, refused)).toBe(true);
     expect(refused).not.toHaveBeenCalled();
-    expect(db.prepare("SELECT columnar('SELECT 1 WHERE 0', 'i', 0)").pluck().get()).toBeNull();
+    expect(db.prepare("SELECT columnar('SELECT 1 WHERE 0', 'i', 0, 1000)").pluck().get()).toBeNull();
   });
 
   it("is left out where UPLOADER_NATIVE is off", () => {
@@ -37,7 +37,7 @@ nativeSuite("the extension", () => {
     const refused = vi.fn();
     expect(loadColumnarExtension(db, refused)).toBe(false);
     expect(refused).toHaveBeenCalledWith("UPLOADER_NATIVE is off");
-    expect(() => db.prepare("SELECT columnar('SELECT 1', 'i', 0)")).toThrow("no such function");
+    expect(() => db.prepare("SELECT columnar('SELECT 1', 'i', 0, 1000)")).toThrow("no such function");
   });
 
   it("is no error on a connection that cannot load it", () => {

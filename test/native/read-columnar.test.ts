@@ -171,6 +171,36 @@ nativeSuite("columnar", () => {
     expect(read(499)).toBeUndefined();
   });
 
+  it("leaves a row of more bytes than one may have to readColumns, however few all rows have", () => {
+    const long = "x".repeat(100_000);
+    const { db, schema } = openTable({ a: "TEXT", b: "REAL" }, [
+      ["y", 1n],
+      [long, 2n],
+      ["z", 3n],
+    ]);
+    const read = (maxRowBytes: number) => readBothWays(db, schema, rawRoute(schema), { maxRowBytes });
+    expect(read(99_999).native).toBeNull();
+    expect(read(100_000).native).toEqual(read(100_000).typescript);
+  });
+
+  it("takes rows that have more bytes together than one may have", () => {
+    const rows = Array.from({ length: 20 }, (_, row): Stored[] => [`${row}`.repeat(30_000)]);
+    const { db, schema } = openTable({ a: "TEXT" }, rows);
+    const { native, typescript } = readBothWays(db, schema, rawRoute(schema), { maxRowBytes: 70_000 });
+    expect(native).toMatchObject({ rows: 20, complete: true });
+    expect(native).toEqual(typescript);
+  });
+
+  it("leaves a row to readColumns that may be too large in `_rescued`", () => {
+    const control = "\u0001".repeat(70_000);
+    const { db, schema } = openTable({ a: "REAL", b: "BLOB" }, [[control, null]]);
+    const read = (maxRowBytes: number) => readBothWays(db, schema, rawRoute(schema), { maxRowBytes });
+    expect(read(420_000).native).toBeNull();
+    const { native, typescript } = read(420_032);
+    expect(native).not.toBeNull();
+    expect(native).toEqual(typescript);
+  });
+
   it("leaves what is too large for it to readColumns, in the same transaction", () => {
     const { db } = openTable({ a: "BLOB" }, [["x"]]);
     const sql = "SELECT zeroblob(2000000000), id FROM readings";
@@ -192,17 +222,20 @@ nativeSuite("columnar", () => {
   it.each<[string, readonly unknown[]]>([
     ["no arguments", []],
     ["no limit", ["SELECT 1", "i"]],
-    ["no query", ["", "i", 0]],
-    ["a query that is no text", [1, "i", 0]],
-    ["no columns", ["BEGIN", "", 0]],
-    ["a query that writes", ["DELETE FROM readings RETURNING id", "i", 0]],
-    ["too few types", ["SELECT 1, 2", "i", 0]],
-    ["too many types", ["SELECT 1", "ii", 0]],
-    ["an unknown type", ["SELECT 1", "z", 0]],
-    ["types that are null", ["SELECT 1", null, 0]],
-    ["a parameter without a value", ["SELECT @a", "i", 0]],
-    ["a value without a name", ["SELECT @a", "i", 0, "@a"]],
-    ["a name that is no text", ["SELECT @a", "i", 0, 1, 1]],
+    ["no most bytes of a row", ["SELECT 1", "i", 0]],
+    ["a row of no bytes", ["SELECT 1", "i", 0, 0]],
+    ["a row of more than 1 GB", ["SELECT 1", "i", 0, 2 ** 30 + 1]],
+    ["no query", ["", "i", 0, 1000]],
+    ["a query that is no text", [1, "i", 0, 1000]],
+    ["no columns", ["BEGIN", "", 0, 1000]],
+    ["a query that writes", ["DELETE FROM readings RETURNING id", "i", 0, 1000]],
+    ["too few types", ["SELECT 1, 2", "i", 0, 1000]],
+    ["too many types", ["SELECT 1", "ii", 0, 1000]],
+    ["an unknown type", ["SELECT 1", "z", 0, 1000]],
+    ["types that are null", ["SELECT 1", null, 0, 1000]],
+    ["a parameter without a value", ["SELECT @a", "i", 0, 1000]],
+    ["a value without a name", ["SELECT @a", "i", 0, 1000, "@a"]],
+    ["a name that is no text", ["SELECT @a", "i", 0, 1000, 1, 1]],
   ])("refuses %s", (_, given) => {
     const { db } = openTable({ a: "INTEGER" }, [[1n]]);
     const call = db.prepare(`SELECT columnar(${given.map(() => "?").join(", ")})`);
@@ -211,8 +244,8 @@ nativeSuite("columnar", () => {
 
   it("gives each call of a statement a blob of its own", () => {
     const { db } = openTable({ a: "INTEGER" }, [[1n], [2n], [3n]]);
-    const call = "columnar('SELECT @a', 'i', 0, '@a', a)";
-    const negative = "columnar('SELECT @a', 'i', 0, '@a', -a)";
+    const call = "columnar('SELECT @a', 'i', 0, 1000, '@a', a)";
+    const negative = "columnar('SELECT @a', 'i', 0, 1000, '@a', -a)";
     const rows = db.prepare(`SELECT ${call}, ${negative} FROM readings ORDER BY a DESC`).raw().all();
     const values = (rows as Buffer[][]).map((row) =>
       row.map((blob) => viewColumnarBlob(blob, ["int64"]).columns[0]?.values[0]),
@@ -226,13 +259,16 @@ nativeSuite("columnar", () => {
 
   it("is not there for triggers and views", () => {
     const { db } = openTable({ a: "INTEGER" }, [[1n]]);
-    db.exec("CREATE VIEW looks_harmless AS SELECT columnar('SELECT 1', 'i', 0)");
+    db.exec("CREATE VIEW looks_harmless AS SELECT columnar('SELECT 1', 'i', 0, 1000)");
     expect(() => db.prepare("SELECT * FROM looks_harmless").get()).toThrow("unsafe use of columnar()");
   });
 
   it("views a blob wherever it lies in memory, and refuses one that is none", () => {
     const { db } = openTable({ a: "REAL" }, [[0.1], ["x"], [1e300]]);
-    const blob = db.prepare("SELECT columnar('SELECT a, id FROM readings', 'DI', 0)").pluck().get() as Buffer;
+    const blob = db
+      .prepare("SELECT columnar('SELECT a, id FROM readings', 'DI', 0, 1000)")
+      .pluck()
+      .get() as Buffer;
     const unaligned = Buffer.concat([Buffer.alloc(3), blob]).subarray(3);
     for (const bytes of [blob, unaligned]) {
       const view = viewColumnarBlob(bytes, ["double", "int64"]);

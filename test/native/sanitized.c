@@ -117,35 +117,47 @@ typedef struct Case {
 } Case;
 
 static const Case CASES[] = {
-    {"SELECT columnar('SELECT * FROM t', 'ISDBXS', 0)", SQLITE_ROW},
-    {"SELECT columnar('SELECT id, b, a, d, c, e FROM t ORDER BY id DESC', 'IDIXBD', 100000)", SQLITE_ROW},
-    {"SELECT columnar('SELECT * FROM t', 'IXXXXX', 1)", SQLITE_ROW},
-    {"SELECT columnar('SELECT * FROM t', 'IBBBBB', 700)", SQLITE_ROW},
-    {"SELECT columnar('SELECT * FROM t', 'idxbbx', 0)", SQLITE_ROW},
-    {"SELECT columnar('SELECT * FROM t', 'issxdb', 0)", SQLITE_MISMATCH},
-    {"SELECT columnar('SELECT id FROM t WHERE id BETWEEN @a AND @b', 'i', 0, '@a', 3, '@b', 5, '@c', 0)", SQLITE_ROW},
-    {"SELECT columnar('SELECT @a', 'S', 0, '@a', CAST(x'3dd83dd8' AS TEXT))", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'ISDBXS', 0, 65536)", SQLITE_ROW},
+    {"SELECT columnar('SELECT id, b, a, d, c, e FROM t ORDER BY id DESC', 'IDIXBD', 100000, 65536)", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'IXXXXX', 1, 65536)", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'IBBBBB', 700, 65536)", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'idxbbx', 0, 65536)", SQLITE_ROW},
+    {"SELECT columnar('SELECT * FROM t', 'issxdb', 0, 65536)", SQLITE_MISMATCH},
+    {"SELECT columnar('SELECT id FROM t WHERE id BETWEEN @a AND @b', 'i', 0, 65536, '@a', 3, '@b', 5, '@c', 0)", SQLITE_ROW},
+    {"SELECT columnar('SELECT @a', 'S', 0, 65536, '@a', CAST(x'3dd83dd8' AS TEXT))", SQLITE_ROW},
     {"SELECT columnar('SELECT a, timestamp_micros(a), timestamp_micros(b), timestamp_micros(c), "
-     "timestamp_micros(d), timestamp_micros(e) FROM t', 'Siiiii', 0)", SQLITE_ROW},
-    {"SELECT columnar('SELECT 1 WHERE 0', 'i', 0)", SQLITE_ROW},
+     "timestamp_micros(d), timestamp_micros(e) FROM t', 'Siiiii', 0, 65536)", SQLITE_ROW},
+    {"SELECT columnar('SELECT 1 WHERE 0', 'i', 0, 65536)", SQLITE_ROW},
     {"SELECT columnar()", SQLITE_MISUSE},
-    {"SELECT columnar('SELECT 1', 'i', 0, '@a')", SQLITE_ROW},
-    {"SELECT columnar('SELECT @a', 'i', 0, '@a')", SQLITE_MISUSE},
-    {"SELECT columnar('SELECT @a', 'i', 0, NULL, 1)", SQLITE_MISUSE},
-    {"SELECT columnar(1, 'i', 0)", SQLITE_MISUSE},
-    {"SELECT columnar('', 'i', 0)", SQLITE_MISUSE},
-    {"SELECT columnar('BEGIN', '', 0)", SQLITE_MISUSE},
-    {"SELECT columnar('SELECT 1', x'00', 0)", SQLITE_MISUSE},
-    {"SELECT columnar('SELECT 1', 'ii', 0)", SQLITE_MISUSE},
-    {"SELECT columnar('SELECT 1', 'q', 0)", SQLITE_MISUSE},
-    {"SELECT columnar('DELETE FROM t', 'i', 0)", SQLITE_MISUSE},
-    {"SELECT columnar('SELECT nonsense FROM t', 'i', 0)", SQLITE_ERROR},
-    {"SELECT columnar('SELECT id, iif(id = 30, abs(-9223372036854775807 - 1), 1) FROM t', 'ii', 0)", SQLITE_ERROR},
-    {"SELECT columnar('SELECT id, iif(id = 30, interrupt(), a) FROM t', 'iS', 0)", SQLITE_INTERRUPT},
-    {"SELECT columnar('SELECT zeroblob(70000)', 'x', 0)", SQLITE_TOOBIG},
-    {"SELECT columnar('SELECT a.d, a.a FROM t a, t b, t c', 'xX', 0)", SQLITE_TOOBIG},
-    {"SELECT columnar('SELECT printf(''%.65000c'', ''x''), zeroblob(2000)', 'sx', 0)", SQLITE_TOOBIG},
-    {"SELECT columnar('SELECT zeroblob(65536)', 'I', 0)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT 1', 'i', 0, 65536, '@a')", SQLITE_ROW},
+    {"SELECT columnar('SELECT @a', 'i', 0, 65536, '@a')", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT @a', 'i', 0, 65536, NULL, 1)", SQLITE_MISUSE},
+    {"SELECT columnar(1, 'i', 0, 65536)", SQLITE_MISUSE},
+    {"SELECT columnar('', 'i', 0, 65536)", SQLITE_MISUSE},
+    {"SELECT columnar('BEGIN', '', 0, 65536)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', x'00', 0, 65536)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', 'ii', 0, 65536)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', 'q', 0, 65536)", SQLITE_MISUSE},
+    {"SELECT columnar('DELETE FROM t', 'i', 0, 65536)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT nonsense FROM t', 'i', 0, 65536)", SQLITE_ERROR},
+    {"SELECT columnar('SELECT id, iif(id = 30, abs(-9223372036854775807 - 1), 1) FROM t', 'ii', 0, 65536)", SQLITE_ERROR},
+    {"SELECT columnar('SELECT id, iif(id = 30, interrupt(), a) FROM t', 'iS', 0, 65536)", SQLITE_INTERRUPT},
+    {"SELECT columnar('SELECT zeroblob(70000)', 'x', 0, 65536)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT a.d, a.a FROM t a, t b, t c', 'xX', 0, 65536)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT printf(''%.65000c'', ''x''), zeroblob(2000)', 'sx', 0, 65536)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT zeroblob(65536)', 'I', 0, 65536)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT a, id FROM t', 'SI', 0, 1199)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT a, id FROM t', 'SI', 0, 1200)", SQLITE_ROW},
+    {"SELECT columnar('SELECT zeroblob(600), zeroblob(601)', 'xx', 0, 1200)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT zeroblob(166)', 'I', 0, 1028)", SQLITE_ROW},
+    {"SELECT columnar('SELECT zeroblob(167)', 'I', 0, 1028)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT printf(''%.167c'', ''x'')', 'I', 0, 1028)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT 1, 0.5', 'SS', 0, 63)", SQLITE_TOOBIG},
+    {"SELECT columnar('SELECT 1, 0.5', 'SS', 0, 64)", SQLITE_ROW},
+    {"SELECT columnar('SELECT 1', 'i', 0)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', 'i', 0, 0)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', 'i', 0, -1)", SQLITE_MISUSE},
+    {"SELECT columnar('SELECT 1', 'i', 0, 65537)", SQLITE_MISUSE},
 };
 #define CASE_COUNT (int)(sizeof CASES / sizeof *CASES)
 
@@ -201,8 +213,9 @@ static void run_twice(const char *encoding) {
   sqlite3 *db = open_database(encoding);
   sqlite3_stmt *statement;
   const char *sql =
-      "SELECT columnar('SELECT @i', 'i', 0, '@i', id), columnar('SELECT a FROM t WHERE id >= @i', 'S', 0, '@i', id), "
-      "columnar('SELECT @i', 'i', 0, '@i', -id) FROM t WHERE id < 9";
+      "SELECT columnar('SELECT @i', 'i', 0, 65536, '@i', id), "
+      "columnar('SELECT a FROM t WHERE id >= @i', 'S', 0, 65536, '@i', id), "
+      "columnar('SELECT @i', 'i', 0, 65536, '@i', -id) FROM t WHERE id < 9";
   CHECK(sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK);
   for (int run = 0; run < 2; run++) {
     for (int64_t id = 1; id < 9; id++) {
@@ -217,7 +230,7 @@ static void run_twice(const char *encoding) {
   }
   /* Blobs that a sorter holds, and one that is held while the connection is given up. */
   sqlite3_stmt *sorted;
-  sql = "SELECT columnar('SELECT @i', 'i', 0, '@i', id) AS blob FROM t ORDER BY -id";
+  sql = "SELECT columnar('SELECT @i', 'i', 0, 65536, '@i', id) AS blob FROM t ORDER BY -id";
   CHECK(sqlite3_prepare_v2(db, sql, -1, &sorted, NULL) == SQLITE_OK && sqlite3_step(sorted) == SQLITE_ROW);
   CHECK(sqlite3_step(statement) == SQLITE_ROW);
   CHECK(sqlite3_close_v2(db) == SQLITE_OK);
@@ -242,7 +255,7 @@ static void run_random(const char *encoding) {
   CHECK(sqlite3_prepare_v2(db, "INSERT INTO random VALUES (?)", -1, &insert, NULL) == SQLITE_OK);
   CHECK(sqlite3_prepare_v2(db,
                            "SELECT columnar('SELECT t, bytes, timestamp_micros(t), t, t FROM "
-                           "(SELECT CAST(bytes AS TEXT) t, bytes FROM random)', 'SXiDx', ?)",
+                           "(SELECT CAST(bytes AS TEXT) t, bytes FROM random)', 'SXiDx', ?, 65536)",
                            -1, &call, NULL) == SQLITE_OK);
   for (int round = 0; round < 300; round++) {
     run(db, "DELETE FROM random");
