@@ -70,12 +70,16 @@ export function createExtraction(
   const started = new Date(startedAt).toISOString();
   const attempt = ++attempts;
   const files: (RouteFile | null)[] = context.query.routes.map(() => null);
+  /** Of files that are there or may be: one may have been made although its writer could not be opened. */
+  const paths: string[] = [];
   let sourceRows = 0;
 
   async function openFile(query: RouteQuery, footing: Footing | null): Promise<RouteFile> {
     const file = `${source.id}-${generation}-${sequence}-${routeName(query.route)}-${attempt}.parquet`;
+    const path = join(state.files.outbox, file);
+    paths.push(path);
     const writer = await (options.openWriter ?? openWriterHere)({
-      path: join(state.files.outbox, file),
+      path,
       createFile: options.disk?.createFile,
       columns: resultColumns(query.columns, query.rowwise),
       constants: [...query.constants, ...originColumns(node, generation, startedAt)],
@@ -148,10 +152,8 @@ export function createExtraction(
       }));
     },
     async abandon() {
-      for (const file of files) {
-        await file?.writer.abort().catch(() => {});
-        if (file) rmSync(join(state.files.outbox, file.file), { force: true });
-      }
+      for (const file of files) await file?.writer.abort().catch(() => {});
+      for (const path of paths) rmSync(path, { force: true });
     },
   };
 }

@@ -50,7 +50,7 @@ export type Failpoint = (typeof FAILPOINTS)[number];
 interface Plan {
   /** `*`: any of them. */
   readonly name: string;
-  /** `kill`, or the code of the error to throw, such as ENOSPC. */
+  /** `kill`, `exit`, or the code of the error to throw, such as ENOSPC. */
   readonly action: string;
   /** Which time it is passed: 1, 2, 3, … */
   readonly hit: number;
@@ -62,13 +62,14 @@ let hits = 0;
 /**
  * Does nothing, unless the environment variable UPLOADER_FAILPOINT names this step when the program starts:
  * `after-put:kill:3` ends the process as SIGKILL does when it comes here for the third time (left out: the first),
- * `before-write:ENOSPC` throws what Node.js throws on a full disk.
+ * `before-write:exit` ends the thread that comes here, `before-write:ENOSPC` throws what Node.js throws on a full disk.
  */
 export const failpoint: (name: Failpoint) => void = plan === null ? () => {} : (name) => pass(plan, name);
 
 function pass({ name: wanted, action, hit }: Plan, name: Failpoint): void {
   if ((wanted !== "*" && wanted !== name) || ++hits !== hit) return;
   if (action === "kill") process.kill(process.pid, "SIGKILL");
+  if (action === "exit") process.exit(1);
   throw Object.assign(new Error(`${action}: told by UPLOADER_FAILPOINT`), { code: action, syscall: name });
 }
 

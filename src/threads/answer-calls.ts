@@ -36,6 +36,10 @@ export function answerCalls(calls: CallTable, release: () => void = () => {}): v
     }
   }
 
+  // Whoever made the call would wait for ever: where the thread ends, its calls fail.
+  port.on("messageerror", (error) => {
+    throw error;
+  });
   port.on("message", (call: Call) => {
     last = last.then(() => answer(call));
   });

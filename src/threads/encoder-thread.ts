@@ -38,7 +38,8 @@ answerCalls({
     return finished;
   },
   async abort(writer) {
-    await writerOf(writer).abort();
+    const givenUp = writerOf(writer);
     writers.delete(writer);
+    await givenUp.abort();
   },
 } satisfies EncoderCalls);

@@ -8,7 +8,7 @@ import { followRevisions } from "../revisions.ts";
 import type { SourceHazard } from "../source/hazards.ts";
 import { openSourceDatabase } from "../source-database.ts";
 import { noteFile } from "../sqlite/file-identity.ts";
-import { openDatabase } from "../sqlite/open.ts";
+import { type Connection, openDatabase } from "../sqlite/open.ts";
 import { answerCalls, notice, Transferred } from "./answer-calls.ts";
 import { buffersOf } from "./batch-buffers.ts";
 
@@ -43,56 +43,77 @@ export interface ReaderNotice {
   readonly hazard: SourceHazard;
 }
 
-const { sqlitePath, sourceFileId, pipelineDbPath, timestampColumn, queries, lastKnownRevision } =
-  workerData as ReaderThreadData;
-const idBefore = noteFile(sqlitePath).id;
-const db = openSourceDatabase(sqlitePath);
-/** Its rows are not those that follow on what the main thread has read. */
-const isAnotherFile = [idBefore, noteFile(sqlitePath).id].some((id) => id !== sourceFileId);
-const controlDb = pipelineDbPath === null ? db : openDatabase(pipelineDbPath, { mode: "read" });
-// What is odd about the control tables is said by the main thread, which follows them too.
-const revisions = followRevisions(controlDb, lastKnownRevision, {
-  clock: { now: () => Date.now() },
-  log: pino({ level: "silent" }),
-});
-const readers = new Map<string, SourceReader>();
-let reads: Iterator<ReadOutcome> | null = null;
-
-function readerOf(table: string): SourceReader {
-  let reader = readers.get(table);
-  if (!reader) {
-    reader = createSourceReader({
-      db,
-      table,
-      timestampColumn,
-      settings: queries,
-      readRevision: () => revisions.read(),
-      now: () => Date.now(),
-      onHazard: (hazard) => notice({ table, hazard } satisfies ReaderNotice),
-    });
-    readers.set(table, reader);
-  }
-  return reader;
+/** What is open from the first reads on. */
+interface Source {
+  /** Its rows do not follow on what the main thread has read. */
+  readonly isAnotherFile: boolean;
+  readerOf(table: string): SourceReader;
+  close(): void;
 }
+
+const data = workerData as ReaderThreadData;
+let source: Source | null = null;
+let reads: Iterator<ReadOutcome> | null = null;
 
 answerCalls(
   {
     begin({ table, start }: ReadsOfTable) {
-      if (isAnotherFile)
+      // Here rather than when the thread starts, where an error would end it and lose its hint.
+      source ??= openSource();
+      if (source.isAnotherFile)
         throw new UploaderError({
           code: "SOURCE_UNREADABLE",
-          message: `${sqlitePath} was replaced while its rows were read.`,
+          message: `${data.sqlitePath} was replaced while its rows were read.`,
           hint: "Wait: the next cycle ships what is left in the old file, then opens the new one.",
         });
-      reads = readOn(readerOf(table), start);
+      reads = readOn(source.readerOf(table), start);
     },
     next() {
       const outcome = reads?.next().value ?? null;
       return outcome?.kind === "rows" ? new Transferred(outcome, buffersOf(outcome.batches)) : outcome;
     },
   } satisfies Record<keyof ReaderCalls, unknown>,
-  () => {
-    db.close();
-    if (controlDb !== db) controlDb.close();
-  },
+  () => source?.close(),
 );
+
+function openSource(): Source {
+  const { sqlitePath, sourceFileId, pipelineDbPath, timestampColumn, queries: settings } = data;
+  const idBefore = noteFile(sqlitePath).id;
+  const db = openSourceDatabase(sqlitePath);
+  const controlDb = pipelineDbPath === null ? db : openControlDatabase(pipelineDbPath, db);
+  // What is odd about the control tables is said by the main thread, which follows them too.
+  const revisions = followRevisions(controlDb, data.lastKnownRevision, {
+    clock: { now: () => Date.now() },
+    log: pino({ level: "silent" }),
+  });
+  const readers = new Map<string, SourceReader>();
+  return {
+    isAnotherFile: [idBefore, noteFile(sqlitePath).id].some((id) => id !== sourceFileId),
+    readerOf(table) {
+      let reader = readers.get(table);
+      if (!reader) {
+        reader = createSourceReader({
+          ...{ db, table, timestampColumn, settings },
+          readRevision: () => revisions.read(),
+          now: () => Date.now(),
+          onHazard: (hazard) => notice({ table, hazard } satisfies ReaderNotice),
+        });
+        readers.set(table, reader);
+      }
+      return reader;
+    },
+    close() {
+      db.close();
+      if (controlDb !== db) controlDb.close();
+    },
+  };
+}
+
+function openControlDatabase(path: string, db: Connection): Connection {
+  try {
+    return openDatabase(path, { mode: "read" });
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

@@ -1,7 +1,13 @@
+import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
+import { UploaderError } from "../core/errors.ts";
 import { type PackedError, unpackError } from "./packed-error.ts";
 
-/** A thread that answers calls, one after another, in the order in which they were made. */
+/**
+ * A thread that answers calls, one after another, in the order in which they were made. What a call throws there is
+ * thrown here. Where the thread breaks down, the calls in hand and all later ones are THREAD_FAILED, once it is gone
+ * and has nothing open any more; so is a call that cannot be sent.
+ */
 export interface Thread<Calls extends CallTable> {
   call<Name extends keyof Calls & string>(
     name: Name,
@@ -56,20 +62,26 @@ export function startThread<Calls extends CallTable>(
   });
   const pending = new Map<number, Pending>();
   let calls = 0;
-  let end: unknown = null;
+  let end: UploaderError | null = null;
 
-  const rejectAll = (error: unknown) => {
-    end ??= error;
-    for (const { reject } of pending.values()) reject(end);
-    pending.clear();
+  const breakDown = (reason: unknown) => {
+    end ??= threadFailed(`The thread ${basename(path, ".js")} has ended: ${reasonOf(reason)}.`, reason);
+    return end;
   };
   const exited = new Promise<void>((resolve) => {
     worker.once("exit", (code) => {
-      rejectAll(new Error(`the thread ${path} has ended with ${code}`));
+      const error = breakDown(`it exited with code ${code}`);
+      for (const { reject } of pending.values()) reject(error);
+      pending.clear();
       resolve();
     });
   });
-  worker.on("error", rejectAll);
+  worker.on("error", breakDown);
+  // The call that it answers, or would have been, is not known.
+  worker.on("messageerror", (error) => {
+    breakDown(error);
+    void worker.terminate();
+  });
   worker.on("message", (answer: Answer) => {
     if (answer.id === null) return onNotice(answer.notice);
     const call = pending.get(answer.id);
@@ -81,10 +93,18 @@ export function startThread<Calls extends CallTable>(
   return {
     call: (name, argument, transfer = []) =>
       new Promise((resolve, reject) => {
-        if (end !== null) return reject(end);
+        if (end !== null) {
+          void exited.then(() => reject(end));
+          return;
+        }
         const id = ++calls;
-        pending.set(id, { resolve, reject });
-        worker.postMessage({ id, name, argument } satisfies Call, transfer as ArrayBuffer[]);
+        try {
+          worker.postMessage({ id, name, argument } satisfies Call, transfer as ArrayBuffer[]);
+          pending.set(id, { resolve, reject });
+        } catch (error) {
+          const message = `The thread ${basename(path, ".js")} cannot be given its work: ${reasonOf(error)}.`;
+          reject(threadFailed(message, error));
+        }
       }),
     hasEnded: () => end !== null,
     close: async () => {
@@ -92,4 +112,14 @@ export function startThread<Calls extends CallTable>(
       await exited;
     },
   };
+}
+
+function threadFailed(message: string, cause: unknown): UploaderError {
+  const hint =
+    "Wait: nothing is lost, and the next cycle starts it again. If it comes again, give the machine or container more memory, or report it.";
+  return new UploaderError({ code: "THREAD_FAILED", message, hint, cause });
+}
+
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
 }
