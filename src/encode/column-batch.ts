@@ -29,3 +29,9 @@ export interface ColumnSpec {
   readonly name: string;
   readonly type: ColumnType;
 }
+
+/** The bytes that a batch takes in memory. */
+export function batchBytes({ columns }: ColumnBatch): number {
+  const parts = columns.flatMap(({ values, validity, offsets }) => [values, validity, offsets]);
+  return parts.reduce((sum, part) => sum + (part?.byteLength ?? 0), 0);
+}

@@ -1,17 +1,13 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import {
-  type RecordBatch,
-  Table,
-  transformParquetStream,
-  type WriterProperties,
-  writeParquet,
-} from "parquet-wasm";
+import type { RecordBatch, WriterProperties } from "parquet-wasm";
 import { failpoint } from "../core/failpoints.ts";
 import type { ConstantColumn } from "../core/types.ts";
-import type { ColumnBatch, ColumnSpec } from "./column-batch.ts";
+import { batchBytes, type ColumnBatch, type ColumnSpec } from "./column-batch.ts";
 import { createConstantAppender } from "./constants.ts";
 import { createIpcEncoder } from "./ipc.ts";
+import { encodedBytes, encodeStream, takeRecordBatches } from "./parquet-stream.ts";
+import { ROWS_THAT_SHOW } from "./repetition.ts";
 import { chooseEncodings, type ParquetCompression, writerProperties } from "./writer-properties.ts";
 
 export interface ObjectWriterOptions {
@@ -62,6 +58,15 @@ export interface FinishedObject {
   readonly sha256: string;
 }
 
+/** What turns batches into the bytes of the file. */
+interface Encoder {
+  readonly pump: Promise<void>;
+  readonly properties: () => WriterProperties;
+}
+
+/** The first batches are encoded at so many bytes, though they may have few rows: about a read. */
+const MOST_HELD_BYTES = 16 * 1024 * 1024;
+
 /** Opens a Parquet file that is written row group by row group. Batches have the columns in order. */
 export async function openObjectWriter(options: ObjectWriterOptions): Promise<ObjectWriter> {
   const { compression, footer, constants = [] } = options;
@@ -84,13 +89,17 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
   /** The row group that is on its way into the file. */
   let writing: Promise<void> = Promise.resolve();
 
-  /** From the first batch on, whose values decide how the columns are encoded. */
-  let encoder: { readonly pump: Promise<void>; readonly properties: () => WriterProperties } | null = null;
+  /** The first batches, until they have rows enough to show how the columns are encoded best. */
+  let held: ColumnBatch[] = [];
+  let heldRows = 0;
+  let heldBytes = 0;
+  let encoder: Encoder | null = null;
+  let isGivenUp = false;
 
-  function startEncoder(first: ColumnBatch) {
-    const encodings = chooseEncodings(columns, first);
+  function startEncoder(first: readonly ColumnBatch[], areAll: boolean): Encoder {
+    const encodings = chooseEncodings(columns, first, areAll);
     const properties = () => writerProperties({ compression, footer, encodings });
-    const pump = copyToFile(readable, properties(), (chunk) => {
+    const pump = encodeStream(readable, properties(), (chunk) => {
       hash.update(chunk);
       writtenBytes += chunk.byteLength;
       encodedIpcBytes += pendingBytes;
@@ -104,27 +113,43 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     return { pump, properties };
   }
 
+  async function encodeHeld({ areAll }: { areAll: boolean }): Promise<void> {
+    const first = held;
+    held = [];
+    heldBytes = 0;
+    encoder = startEncoder(first, areAll);
+    for (const [index, batch] of first.entries()) await encode(encoder, batch, index > 0);
+  }
+
+  /** A first batch is small beside a full object, whatever it is encoded to; the second is tried. */
+  async function encode({ pump, properties }: Encoder, batch: ColumnBatch, isTried: boolean): Promise<void> {
+    const ipc = ipcEncoder.encode(batch);
+    if (isTried) ratio ??= encodedBytes(ipc, properties()) / ipc.byteLength;
+    pendingBytes += ipc.byteLength;
+    for (const recordBatch of takeRecordBatches(ipc)) await Promise.race([batches.write(recordBatch), pump]);
+    await writing;
+  }
+
   return {
     get rows() {
       return rows;
     },
     get estimatedBytes() {
-      return writtenBytes + pendingBytes * (ratio ?? 1);
+      return writtenBytes + pendingBytes * (ratio ?? 1) + heldBytes;
     },
     async append(given) {
       if (given.rows === 0) return;
+      if (isGivenUp) throw new Error("the object was given up");
       const batch = withConstants(given);
-      const ipc = ipcEncoder.encode(batch);
-      // A first batch is small beside a full object, whatever it is encoded to.
-      if (encoder !== null) ratio ??= encodedBytes(ipc, encoder.properties()) / ipc.byteLength;
-      encoder ??= startEncoder(batch);
       rows += batch.rows;
-      pendingBytes += ipc.byteLength;
-      for (const recordBatch of takeRecordBatches(ipc))
-        await Promise.race([batches.write(recordBatch), encoder.pump]);
-      await writing;
+      if (encoder !== null) return encode(encoder, batch, true);
+      held.push(batch);
+      heldRows += batch.rows;
+      heldBytes += batchBytes(batch);
+      if (heldRows >= ROWS_THAT_SHOW || heldBytes >= MOST_HELD_BYTES) await encodeHeld({ areAll: false });
     },
     async close() {
+      if (held.length > 0) await encodeHeld({ areAll: true });
       if (encoder === null) throw new Error("an object has at least one row");
       await batches.close();
       await encoder.pump;
@@ -135,35 +160,12 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
       return { rows, bytes: writtenBytes, sha256: hash.digest("hex") };
     },
     async abort() {
+      isGivenUp = true;
       await batches.abort().catch(() => {});
       await encoder?.pump.catch(() => {});
       await file.close();
     },
   };
-}
-
-/** The memory of the wasm `Table` is freed at once; otherwise it grows with every batch of the object. */
-function takeRecordBatches(ipc: Uint8Array): RecordBatch[] {
-  const table = Table.fromIPCStream(ipc);
-  try {
-    return table.recordBatches();
-  } finally {
-    table.free();
-  }
-}
-
-/** What a batch is encoded to as an object of its own, whose dictionaries weigh more than in a larger one. */
-function encodedBytes(ipc: Uint8Array, properties: WriterProperties): number {
-  return writeParquet(Table.fromIPCStream(ipc), properties).byteLength;
-}
-
-async function copyToFile(
-  batches: ReadableStream<RecordBatch>,
-  properties: WriterProperties,
-  write: (chunk: Uint8Array) => Promise<void>,
-): Promise<void> {
-  const parquet: ReadableStream<Uint8Array> = await transformParquetStream(batches, properties);
-  for await (const chunk of parquet) await write(chunk);
 }
 
 async function writeAll(file: ObjectFile, chunk: Uint8Array): Promise<void> {

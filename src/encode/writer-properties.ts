@@ -1,6 +1,6 @@
 import { Compression, EnabledStatistics, type WriterProperties, WriterPropertiesBuilder } from "parquet-wasm";
-import type { ColumnBatch, ColumnSpec } from "./column-batch.ts";
-import { repeats } from "./repetition.ts";
+import type { ColumnBatch, ColumnData, ColumnSpec } from "./column-batch.ts";
+import { repetitionOf } from "./repetition.ts";
 
 export type ParquetCompression = "snappy" | "zstd" | "gzip" | "none";
 
@@ -35,14 +35,24 @@ const COMPRESSION: Record<ParquetCompression, Compression> = {
 };
 
 /**
- * Chooses by the values of an object's first batch. Text that repeats is spread over all of an object, so that its
- * minimum and maximum would let nobody pass over anything.
+ * Chooses by the values of an object's first batches, or of all that it has. Text that repeats is spread over all of an object, so that its
+ * minimum and maximum would let nobody pass over anything. What is not known gets both, as Parquet has it: a
+ * dictionary that grows too large ends by itself.
  */
-export function chooseEncodings(columns: readonly ColumnSpec[], first: ColumnBatch): ColumnEncoding[] {
-  return first.columns.map((column, index) => {
-    const { name, type } = columns[index] as ColumnSpec;
-    const dictionary = repeats(column, first.rows);
-    return { name, dictionary, statistics: !(dictionary && type === "string") };
+export function chooseEncodings(
+  columns: readonly ColumnSpec[],
+  batches: readonly ColumnBatch[],
+  areAll: boolean,
+): ColumnEncoding[] {
+  return columns.map(({ name, type }, index) => {
+    if (type === "boolean") return { name, dictionary: false, statistics: true };
+    const parts = batches.map((batch) => ({ column: batch.columns[index] as ColumnData, rows: batch.rows }));
+    const repetition = repetitionOf(parts, areAll);
+    return {
+      name,
+      dictionary: repetition !== "differs",
+      statistics: !(repetition === "repeats" && type === "string"),
+    };
   });
 }
 

@@ -131,6 +131,98 @@ describe("row groups", () => {
   });
 });
 
+describe("encodings", () => {
+  const columns: QueryColumn[] = [
+    { name: "sensor", type: "string", source: null },
+    { name: "note", type: "string", source: null },
+    { name: "rounded", type: "double", source: null },
+    { name: "exact", type: "double", source: null },
+    { name: "rare", type: "string", source: null },
+  ];
+  const row = (n: number): SqlValue[] => [
+    `sensor ${n % 7}`,
+    `note ${n}`,
+    (n % 40) / 4,
+    n / 7,
+    n % 100 === 99 ? `fault ${n % 3}` : null,
+  ];
+
+  /** Whether each column has a dictionary, and the statistics of its minimum. */
+  async function encodingsOf(first: readonly number[], total: number) {
+    const { path, writer } = await openWriter({ columns: columns.map(({ name, type }) => ({ name, type })) });
+    let at = 0;
+    for (const rows of [...first, total]) {
+      const end = Math.min(at + rows, total);
+      await writer.append(
+        batch(
+          Array.from({ length: end - at }, (_, index) => row(at + index)),
+          columns,
+        ),
+      );
+      at = end;
+    }
+    await writer.close();
+    const counted = await duckdb(`SELECT count(*) AS rows, count(DISTINCT note) AS notes FROM '${path}'`);
+    expect(counted).toEqual([{ rows: BigInt(total), notes: BigInt(total) }]);
+    const chunks = await duckdb(
+      `SELECT path_in_schema AS name, encodings LIKE '%DICTIONARY%' AS dictionary, stats_min_value IS NOT NULL AS statistics
+       FROM parquet_metadata('${path}') WHERE row_group_id = 0 ORDER BY column_id`,
+    );
+    return Object.fromEntries(chunks.map(({ name, ...encoding }) => [name, encoding]));
+  }
+
+  it.each<[string, number[]]>([
+    ["all in one batch", []],
+    ["a first batch of one row", [1]],
+    ["a first batch of two rows", [2]],
+    ["one row, then one row, then ten", [1, 1, 10]],
+    ["a first batch of a thousand rows", [1_000]],
+    ["a first batch of one row less than shows", [4_095]],
+  ])("are those of all rows: %s", async (_, first) => {
+    expect(await encodingsOf(first, 20_000)).toEqual({
+      sensor: { dictionary: true, statistics: false },
+      note: { dictionary: false, statistics: true },
+      rounded: { dictionary: true, statistics: true },
+      exact: { dictionary: false, statistics: true },
+      rare: { dictionary: true, statistics: true },
+    });
+  });
+
+  it("of an object of one row are plain", async () => {
+    expect(await encodingsOf([], 1)).toMatchObject({
+      sensor: { dictionary: false, statistics: true },
+      exact: { dictionary: false, statistics: true },
+    });
+  });
+
+  it("of many rows behind a large one are not chosen by that one", async () => {
+    const { path, writer } = await openWriter({ columns: columns.map(({ name, type }) => ({ name, type })) });
+    await writer.append(batch([["sensor 0", "x".repeat(17 * 2 ** 20), 0, 0, null]], columns));
+    await writer.append(
+      batch(
+        Array.from({ length: 5_000 }, (_, n) => row(n)),
+        columns,
+      ),
+    );
+    await writer.close();
+    const [sensor] = await duckdb(
+      `SELECT encodings LIKE '%DICTIONARY%' AS dictionary FROM parquet_metadata('${path}') WHERE path_in_schema = 'sensor'`,
+    );
+    expect(sensor).toEqual({ dictionary: true });
+  });
+
+  it("of large rows are chosen from 16 MB of them, which bounds what is held", async () => {
+    const { path, writer } = await openWriter({
+      columns: [{ name: "x", type: "binary" }],
+      compression: "none",
+    });
+    const large: QueryColumn[] = [{ name: "x", type: "binary", source: null }];
+    for (let at = 0; at < 12; at++) await writer.append(batch([[randomBytes(6 * 2 ** 20)]], large));
+    expect(statSync(path).size).toBeGreaterThan(30 * 2 ** 20);
+    expect(await writer.close()).toMatchObject({ rows: 12 });
+  });
+});
+
 describe("the estimate of an object's bytes", () => {
   it("is right to a few row groups' remains, so that an object ends near its target", async () => {
     const { writer } = await openWriter();
