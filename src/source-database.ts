@@ -2,11 +2,15 @@ import { loadColumnarExtension } from "./sqlite/columnar-extension.ts";
 import { registerFunctions } from "./sqlite/functions.ts";
 import { type Connection, openDatabase } from "./sqlite/open.ts";
 
-/** The sensor's database, for reading: with the functions that queries use, and 64-bit integers kept whole. */
-export function openSourceDatabase(path: string): Connection {
+/**
+ * The sensor's database, for reading: with the functions that queries use, and 64-bit integers kept whole.
+ *
+ * @param onSlow is told why rows are turned into columns in TypeScript, where they are
+ */
+export function openSourceDatabase(path: string, onSlow?: (reason: string) => void): Connection {
   const db = openDatabase(path, { mode: "read" });
   db.defaultSafeIntegers(true);
   registerFunctions(db);
-  loadColumnarExtension(db);
+  loadColumnarExtension(db, onSlow);
   return db;
 }

@@ -62,7 +62,7 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
   assertLocalFiles(settings, log, options.readFileSystem);
   for (let isReopened = false; ; isReopened = true) {
     try {
-      const end = await runOnFile(options);
+      const end = await runOnFile(options, isReopened);
       if (end !== "replaced") return end;
     } catch (err) {
       // Whoever puts a database in the place of another may need more than one step for it.
@@ -76,7 +76,7 @@ export async function runUploader(options: UploaderOptions): Promise<0 | 1> {
 }
 
 /** Runs until it is told to stop, or another database file has been put in the place of the one that is open. */
-async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> {
+async function runOnFile(options: UploaderOptions, isReopened: boolean): Promise<0 | 1 | "replaced"> {
   const { settings, clock, log } = options;
   const releases: (() => unknown)[] = [];
   const held = <Resource>(resource: Resource, release: (resource: Resource) => unknown): Resource => {
@@ -86,7 +86,10 @@ async function runOnFile(options: UploaderOptions): Promise<0 | 1 | "replaced"> 
 
   try {
     const sourceFile = noteFile(settings.sqlitePath);
-    const sourceDb = held(openSourceDatabase(settings.sqlitePath), (db) => db.close());
+    const tellSlow = (reason: string) => {
+      if (!isReopened) log.info(`rows are turned into columns in TypeScript, which is slower: ${reason}`);
+    };
+    const sourceDb = held(openSourceDatabase(settings.sqlitePath, tellSlow), (db) => db.close());
     const tables = discoverTables(sourceDb, settings.tables);
     warnOfHazards(sourceDb, tables, options);
 

@@ -28,7 +28,8 @@ export function loadColumnarExtension(db: Connection, onRefused?: (reason: strin
     if (process.env.UPLOADER_NATIVE === "off") throw new Error("UPLOADER_NATIVE is off");
     const name = FILE_NAMES[process.platform] ?? "columnar.so";
     const path = join(findPackage().folder, "dist/native", name);
-    if (!existsSync(path)) throw new Error(`${name} is not built: npm run build needs a C compiler for it`);
+    if (!existsSync(path))
+      throw new Error(`${name} is not built; where there is a C compiler, \`npm run build\` builds it`);
     db.loadExtension(path);
     extended.add(db);
     return true;
