@@ -12,11 +12,10 @@ import { type CountedRange, endingAt } from "./source/range.ts";
 import { hasColumnar } from "./sqlite/columnar-extension.ts";
 import type { Connection } from "./sqlite/open.ts";
 
-/** A read ends at so many bytes; it is what bounds memory. */
-const MAX_READ_BYTES = 16 * 1024 * 1024;
-
-/** What a read leaves out, because no memory could hold it. */
-export interface Oversized {
+/** What a read leaves out or leaves to the next one, because of its bytes. */
+export interface ReadBounds {
+  /** Rows are taken until they have so many. */
+  readonly maxBytes: number;
   /** Of the one row of the range, or none. */
   readonly omitted: readonly OversizedValue[];
   readonly onHazard: (hazard: SourceHazard) => void;
@@ -32,7 +31,7 @@ export function readRoutes(
   db: Connection,
   context: ReadContext,
   range: CountedRange,
-  oversized: Oversized,
+  bounds: ReadBounds,
 ): RoutesRead {
   const batches: (ColumnBatch | null)[] = [];
   let shared = 0;
@@ -41,10 +40,10 @@ export function readRoutes(
       batches.push(null);
       continue;
     }
-    const result = readRoute(db, context.schema, query, range, oversized);
+    const result = readRoute(db, context.schema, query, range, bounds);
     if (!result.complete && result.lastRowid !== null && result.lastRowid < range.last) {
       const shorter = endingAt(db, context.schema, range, result.lastRowid);
-      if (index > 0) return readRoutes(db, context, shorter, oversized);
+      if (index > 0) return readRoutes(db, context, shorter, bounds);
       range = shorter;
     }
     shared += result.batch.rows;
@@ -58,14 +57,14 @@ function readRoute(
   schema: SourceSchema,
   query: RouteQuery,
   range: CountedRange,
-  { omitted, onHazard }: Oversized,
+  { omitted, onHazard, maxBytes }: ReadBounds,
 ) {
   const parameters = { ...query.parameters, first: range.first, last: range.last };
   const options = {
     columns: query.columns,
     rowwise: query.rowwise,
     maxRows: range.rows,
-    maxBytes: MAX_READ_BYTES,
+    maxBytes,
     mayBeInvalid: createInvalidTextTest(db),
     readInvalidText: (rowid: bigint, column: string) => readInvalidText(db, schema, rowid, column),
     omitted: omitted.map(({ column, type, bytes }) => [column, omittedValue(type, bytes)] as const),

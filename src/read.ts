@@ -14,8 +14,16 @@ import { withoutOversized } from "./source/oversized.ts";
 import { type CountedRange, endingAt, largestRowid, nextRange, nextUncoveredRange } from "./source/range.ts";
 import { type Connection, describeSqliteError } from "./sqlite/open.ts";
 
-/** A read ends at so many rows, which bounds the time of its transaction, or at the bytes of read-routes.ts. */
+/** A read ends at so many rows, which bounds the time of its transaction, or bytes, which bounds memory. */
 const MAX_READ_ROWS = 8_192;
+const MAX_READ_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The first read of an extraction is made on the main thread, where uploads, signals and health answers wait for it:
+ * it ends at so many values, or bytes, besides. Of the sensor's 27 columns that is what a read has anyway, nearly.
+ */
+const MAX_FIRST_VALUES = 200_000;
+const MAX_FIRST_BYTES = 4 * 1024 * 1024;
 
 /** How long after its end a window is still waited for, for rows that are written late. */
 const WINDOW_GRACE_MS = 5_000;
@@ -140,9 +148,11 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
             resumeAfter === null ? null : noteFooting(db, context.schema, resumeAfter, numbering);
           return { kind: "replaced", resumeAfter, footing, reason };
         }
-        const hazard = request.context === null && behind.look(db, context.schema, request.cursor);
+        const isFirst = request.context === null;
+        const hazard = isFirst && behind.look(db, context.schema, request.cursor);
         if (hazard) onHazard(hazard);
-        const limit = Math.min(request.maxRows, MAX_READ_ROWS);
+        const limit = Math.min(request.maxRows, isFirst ? mostFirstRows(context.query) : MAX_READ_ROWS);
+        const maxBytes = isFirst ? MAX_FIRST_BYTES : MAX_READ_BYTES;
         const coveredBehind = (rowid: bigint | null) => firstBehind(request.covered ?? [], rowid);
         const all = nextUncoveredRange(db, context.schema, request.cursor, limit, coveredBehind);
         if (all === null) return { kind: "nothing", revision };
@@ -151,7 +161,7 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
             ? counted
             : beforeOpenWindow(db, context, counted, request.hold, now());
           if ("hold" in closed) return { kind: "held", revision, hold: closed.hold };
-          const { range, batches } = readRoutes(db, context, closed, { omitted, onHazard });
+          const { range, batches } = readRoutes(db, context, closed, { omitted, onHazard, maxBytes });
           const position = positionAt(db, context.schema, range.last);
           const footing = noteFooting(db, context.schema, range.last, numbering);
           for (const value of omitted) onHazard({ kind: "omitted", ...value });
@@ -178,6 +188,12 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
       if (exhausted) onHazard(exhausted);
     },
   };
+}
+
+/** At least one; the columns of a query are what its time goes by, those of figures too. */
+function mostFirstRows({ routes }: PipelineQuery): number {
+  const columns = Math.max(...routes.map((route) => route.columns.length));
+  return Math.min(MAX_READ_ROWS, Math.ceil(MAX_FIRST_VALUES / columns));
 }
 
 /** The first of these ranges, which are in order, that has rows behind a cursor. */
