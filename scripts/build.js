@@ -26,6 +26,7 @@ const { metafile } = await build({
   platform: "node",
   target: `node${nodeVersion}`,
   external: EXTERNAL,
+  alias: { "string-width": join(ROOT, "src/cli/text-width.ts") },
   // Packages in CommonJS call `require`, which ES modules do not have.
   banner: {
     js: `import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);`,
