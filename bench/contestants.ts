@@ -67,6 +67,8 @@ export const nodeDoingNothing: Contestant = {
 };
 
 export const duckdb = peer("DuckDB", "duckdb_copy.py");
+/** The rows in any order, which COPY may then write on all cores. */
+export const duckdbUnordered = peer("DuckDB, order not preserved", "duckdb_copy.py", ["unordered"]);
 export const adbc = peer("ADBC + pyarrow", "adbc_pyarrow.py");
 export const polars = peer("polars + connectorx", "polars_connectorx.py");
 export const polarsPartitioned = peer("polars + connectorx, 2 partitions", "polars_connectorx.py", ["2"]);

@@ -42,9 +42,13 @@ export function describeMachine(python: string): [name: string, value: string][]
   ];
 }
 
+/** All that the figures come from; RESULTS.md is what a run before this one wrote. */
+const MEASURED = ["src", "native", "sample-sensor", "scripts", "bench", "package.json", "package-lock.json"];
+
 function commit(): string {
   const revision = output("git", ["rev-parse", "--short", "HEAD"]);
-  const changed = output("git", ["status", "--porcelain", "--", "src", "native", "package-lock.json"]);
+  const paths = [...MEASURED, ":(exclude)bench/RESULTS.md"];
+  const changed = output("git", ["status", "--porcelain", "--", ...paths]);
   return changed === "" ? revision : `${revision} with changes that are not committed`;
 }
 

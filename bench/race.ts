@@ -124,6 +124,14 @@ function summarize(entry: Entry, samples: readonly Sample[]): Result {
   };
 }
 
+/** What is said of an entry as so many times that of the first. */
+const RATIOS: readonly (readonly [heading: string, figure: (result: Result) => number])[] = [
+  ["wall × first", ({ wallSeconds }) => wallSeconds],
+  ["CPU × first", ({ cpuSeconds }) => cpuSeconds],
+  ["peak × first", ({ peakBytes }) => peakBytes],
+  ["written × first", ({ writtenBytes }) => writtenBytes],
+];
+
 function tabulate(results: Medians): Pick<CaseOutcome, "columns" | "cells"> {
   const numbers = [
     "runs",
@@ -133,7 +141,7 @@ function tabulate(results: Medians): Pick<CaseOutcome, "columns" | "cells"> {
     "peak MB",
     "written MB",
     "rows read back",
-    "wall × first",
+    ...RATIOS.map(([heading]) => heading),
   ];
   const first = results[0] as Result;
   return {
@@ -152,7 +160,7 @@ function tabulate(results: Medians): Pick<CaseOutcome, "columns" | "cells"> {
       (result.peakBytes / 1e6).toFixed(0),
       (result.writtenBytes / 1e6).toFixed(2),
       result.rows.toLocaleString("en-US"),
-      (result.wallSeconds / first.wallSeconds).toFixed(2),
+      ...RATIOS.map(([, figure]) => (figure(result) / figure(first)).toFixed(2)),
     ]),
   };
 }

@@ -1,4 +1,5 @@
 import { type BenchCase, type CaseOutcome, type Column, isMet, type Verdict } from "./case.ts";
+import { WHY_MISSED } from "./why-missed.ts";
 
 /** How a case ended. */
 export interface CaseResult {
@@ -11,7 +12,10 @@ export function reportCase({ benchCase, outcome }: CaseResult): string {
   const title = `## ${benchCase.name}: ${benchCase.title}`;
   if (outcome instanceof Error) return `${title}\n\nFAILED: ${outcome.message}`;
   const { columns, cells, verdicts } = outcome;
-  return [title, markdownTable(columns, cells), verdictTable(verdicts)].join("\n\n");
+  const parts = [title, markdownTable(columns, cells), verdictTable(verdicts)];
+  const why = WHY_MISSED[benchCase.name];
+  if (why !== undefined && !verdicts.every(isMet)) parts.push(`Why missed: ${why}`);
+  return parts.join("\n\n");
 }
 
 /** The whole page. */

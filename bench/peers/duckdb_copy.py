@@ -1,4 +1,7 @@
-"""SQLite to Parquet with DuckDB: duckdb_copy.py DATABASE TABLE DESTINATION (a folder or s3://bucket)"""
+"""SQLite to Parquet with DuckDB: duckdb_copy.py DATABASE TABLE DESTINATION [unordered]
+
+DESTINATION is a folder or s3://bucket; `unordered` lets DuckDB write the rows in any order.
+"""
 
 import os
 import sys
@@ -6,7 +9,7 @@ from urllib.parse import urlsplit
 
 from duckdb_offline import attach_source, connect
 
-database, table, destination = sys.argv[1:]
+database, table, destination, *options = sys.argv[1:]
 if destination.startswith("s3://"):
     connection = connect("sqlite_scanner", "httpfs")
     endpoint = urlsplit(os.environ["AWS_ENDPOINT_URL_S3"])
@@ -18,6 +21,8 @@ if destination.startswith("s3://"):
 else:
     connection = connect("sqlite_scanner")
 attach_source(connection, database)
+if "unordered" in options:
+    connection.execute("SET preserve_insertion_order = false")
 connection.execute(
     f"COPY source.{table} TO '{destination}/{table}.parquet' (FORMAT parquet, COMPRESSION snappy)"
 )
