@@ -2,7 +2,7 @@
 ** Runs the extension under AddressSanitizer and UndefinedBehaviorSanitizer, which end the program where there is
 ** anything to say: values and texts of all kinds, broken ones, queries that end early, limits; then everything
 ** again with each allocation failing in turn, as SQLite's own tests do (https://sqlite.org/testing.html#oomtesting).
-** sanitized.test.ts compiles it with MOST_BYTES at 64 KB.
+** sanitized.test.ts compiles it with MOST_BYTES at 64 KB, MOST_KEPT_BYTES at 4 KB.
 */
 #include <stdint.h>
 #include <stdio.h>
@@ -239,6 +239,25 @@ static void run_twice(const char *encoding) {
   sqlite3_finalize(sorted);
 }
 
+/* What is kept between calls is the memory of the last blob, and no more than MOST_KEPT_BYTES. */
+static void run_kept(void) {
+  sqlite3 *db = open_database("UTF-8");
+  sqlite3_stmt *call;
+  CHECK(sqlite3_prepare_v2(db, "SELECT columnar('SELECT zeroblob(@n)', 'x', 0, 65536, '@n', ?)", -1, &call, NULL) ==
+        SQLITE_OK);
+  static const int lengths[] = {100, 100, 2000, 100, 9000, 9000, 100}, kept[] = {1, 1, 1, 1, 0, 0, 1};
+  sqlite3_int64 before = sqlite3_memory_used();
+  for (int i = 0; i < 7; i++) {
+    sqlite3_bind_int(call, 1, lengths[i]);
+    CHECK(sqlite3_step(call) == SQLITE_ROW && sqlite3_column_bytes(call, 0) > lengths[i]);
+    CHECK(sqlite3_reset(call) == SQLITE_OK);
+    sqlite3_int64 more = sqlite3_memory_used() - before;
+    CHECK(more < 4096 + 1024 && (more >= 100) == kept[i]);
+  }
+  sqlite3_finalize(call);
+  CHECK(sqlite3_close(db) == SQLITE_OK);
+}
+
 /* Bytes that follow from the seed; half of them such as texts and timestamps are made of. */
 static uint32_t state = 1;
 static unsigned char next_byte(void) {
@@ -284,6 +303,7 @@ int main(void) {
     run_twice(encodings[i]);
     run_random(encodings[i]);
   }
+  run_kept();
   CHECK(sqlite3_memory_used() == 0);
   printf("%d allocations failed\n", failures);
   return 0;

@@ -25,7 +25,7 @@ function defineSuite(compiler: string): void {
       .map((file) => join(ROOT, "native", file));
     execFileSync(compiler, [
       ...["-std=c11", "-O1", "-g", "-Wall", "-Wextra", ...SANITIZERS],
-      ...["-DSQLITE_CORE", "-DMOST_BYTES=65536", "-I", SQLITE],
+      ...["-DSQLITE_CORE", "-DMOST_BYTES=65536", "-DMOST_KEPT_BYTES=4096", "-I", SQLITE],
       ...[...sources, join(import.meta.dirname, "sanitized.c"), SQLITE_OBJECT, "-lm", "-o", program],
     ]);
     const { status, stdout, stderr } = spawnSync(program, { encoding: "utf8" });
