@@ -13,7 +13,7 @@ import type { State } from "./outbox/state.ts";
 import { syncFolder } from "./outbox/sync-folder.ts";
 import { findPackage } from "./package-root.ts";
 import type { ReadContext, RowsRead } from "./read.ts";
-import type { Footing } from "./source/footing.ts";
+import { formatKnownRow } from "./source/known-row.ts";
 
 export interface ExtractionOptions {
   readonly state: State;
@@ -74,7 +74,8 @@ export function createExtraction(
   const paths: string[] = [];
   let sourceRows = 0;
 
-  async function openFile(query: RouteQuery, footing: Footing | null): Promise<RouteFile> {
+  async function openFile(query: RouteQuery, { footing, position }: RowsRead): Promise<RouteFile> {
+    const knownRow = formatKnownRow(context.schema, position);
     const file = `${source.id}-${generation}-${sequence}-${routeName(query.route)}-${attempt}.parquet`;
     const path = join(state.files.outbox, file);
     paths.push(path);
@@ -91,7 +92,8 @@ export function createExtraction(
         pipeline_type: revision.type,
         revision: String(revision.id),
         uploader_version: findPackage().version,
-        // By which a rebuild knows that the rows still have the rowids they have here.
+        // By which a rebuild knows the table again, and that the rows still have the rowids they have here.
+        ...(knownRow !== null && { known_row: knownRow }),
         ...(footing?.numbering && { schema_version: String(footing.numbering.schemaVersion) }),
       },
     });
@@ -106,13 +108,13 @@ export function createExtraction(
     get largestBytes() {
       return Math.max(...files.map((file) => file?.writer.estimatedBytes ?? 0));
     },
-    async append({ batches, footing, sourceRows: rows }) {
-      for (const [index, batch] of batches.entries()) {
+    async append(read) {
+      for (const [index, batch] of read.batches.entries()) {
         if (batch === null) continue;
-        files[index] ??= await openFile(context.query.routes[index] as RouteQuery, footing);
+        files[index] ??= await openFile(context.query.routes[index] as RouteQuery, read);
         await files[index].writer.append(batch);
       }
-      sourceRows += rows;
+      sourceRows += read.sourceRows;
     },
     async finish(lastRowid) {
       const used = files.filter((file) => file !== null);

@@ -17,7 +17,7 @@ import { createStateFolders } from "./outbox/state.ts";
 import type { StateDisk } from "./outbox/state-disk.ts";
 import { type MarkerText, writeOwner } from "./ownership.ts";
 import { planRebuild, type RebuildPlan } from "./rebuild-plan.ts";
-import { findResumePoint, type ResumePoint } from "./rebuild-source.ts";
+import { findResumePoint, type ResumePoint, type UnprovenRows } from "./rebuild-source.ts";
 import { createSurveyor, type Survey, type Surveyor } from "./rebuild-survey.ts";
 import type { Sink } from "./sink/sink.ts";
 import { discoverTables } from "./source/discover.ts";
@@ -51,6 +51,8 @@ export interface RebuildOptions {
   readonly readFileSystem?: ReadFileSystem;
   /** Left out: the file system. */
   readonly disk?: StateDisk;
+  /** What becomes of rows of which nothing tells whether they are delivered; left out or null: they are sent. */
+  readonly unproven?: UnprovenRows | null;
   /** Called as keys are listed, with how many of a table there were so far. */
   readonly onListed: (keys: number) => void;
   /** Is told what was found, and says whether to go on; nothing is changed before. */
@@ -97,7 +99,7 @@ export async function rebuildState(options: RebuildOptions): Promise<Rebuilt | n
       onListed: options.onListed,
     });
     const examine = (known: readonly RebuildFinding[]) =>
-      examineSources(tables, { settings, sourceDb, surveyor, known });
+      examineSources(tables, { settings, sourceDb, surveyor, unproven: options.unproven ?? "send", known });
 
     const found = await examine([]);
     const { nodeId: node, stateDir } = settings;
@@ -127,13 +129,14 @@ interface ExamineOptions {
   readonly settings: Settings;
   readonly sourceDb: Connection;
   readonly surveyor: Surveyor;
+  readonly unproven: UnprovenRows;
   /** What was found before the sources were taken over, whose markers count. */
   readonly known: readonly RebuildFinding[];
 }
 
 async function examineSources(
   tables: readonly string[],
-  { settings, sourceDb, surveyor, known }: ExamineOptions,
+  { settings, sourceDb, surveyor, unproven, known }: ExamineOptions,
 ): Promise<RebuildFinding[]> {
   const findings: RebuildFinding[] = [];
   for (const table of tables) {
@@ -144,7 +147,8 @@ async function examineSources(
     };
     const plan = planRebuild(survey.objects, survey.owner);
     const schema = inspectTable(sourceDb, table, settings);
-    const resume = await findResumePoint(sourceDb, schema, plan, { objects: survey.objects, surveyor });
+    const { objects } = survey;
+    const resume = await findResumePoint(sourceDb, schema, plan, { objects, surveyor, unproven });
     findings.push({ table, survey, plan, resume });
   }
   return findings;

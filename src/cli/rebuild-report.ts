@@ -1,5 +1,7 @@
+import { UploaderError } from "../core/errors.ts";
 import type { RebuildFinding, RebuildFindings, Rebuilt } from "../rebuild.ts";
 import type { MissingExtractions } from "../rebuild-plan.ts";
+import type { UnprovenRows } from "../rebuild-source.ts";
 import { formatBytes, formatCount, formatFields } from "./text-table.ts";
 
 const MOST_MISSING = 10;
@@ -9,6 +11,21 @@ export function reportFindings({ node, stateDir, sources, remains }: RebuildFind
   return [...sources.map((source) => reportSource(node, source)), reportRemains(stateDir, remains)].join(
     "\n\n",
   );
+}
+
+/**
+ * Where nothing tells whether rows are delivered, the operator has to say what becomes of them.
+ *
+ * @throws {UploaderError} USAGE
+ */
+export function assertDecided({ sources }: RebuildFindings, unproven: UnprovenRows | null): void {
+  const tables = sources.filter(({ resume }) => resume.unproven !== null).map(({ table }) => table);
+  if (tables.length === 0 || unproven !== null) return;
+  throw new UploaderError({
+    code: "USAGE",
+    message: `It cannot be told whether the rows of ${tables.join(", ")} are those that were delivered, so nothing was changed.`,
+    hint: "If they are, add `--unproven skip`: they are not sent again. If the table was made anew since, or nobody knows, add `--unproven send`: no row is lost, and those that are delivered come twice, with another _generation.",
+  });
 }
 
 /** What it says when it is done. */
@@ -34,6 +51,7 @@ function reportSource(node: string, { table, survey, plan, resume }: RebuildFind
     ...(resume.replaced === null
       ? []
       : [["Replaced", `the table is not the one that was delivered: ${resume.replaced}`] as const]),
+    ...(resume.unproven === null ? [] : [["Unproven", resume.unproven] as const]),
     ["Missing", describeMissing(plan.missing)],
     ["Goes back to", describeCursor(plan, resume)],
     ["Left out", `${formatCount(resume.rowsLeftOut)} rows beyond that are delivered already`],

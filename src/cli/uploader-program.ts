@@ -9,6 +9,7 @@ import { describeError, UploaderError } from "../core/errors.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
 import { findPackage } from "../package-root.ts";
+import type { UnprovenRows } from "../rebuild-source.ts";
 import type { SpotWatch } from "../spot/notices.ts";
 import { createExtractionThreads } from "../threads/extraction-threads.ts";
 import { runUploader } from "../uploader.ts";
@@ -48,8 +49,17 @@ const program = yargs(hideBin(process.argv))
         "rebuild",
         "Restore a lost, damaged, copied or restored state from the keys in the buckets, and take the tables over",
         (rebuild) =>
-          rebuild.option("yes", { type: "boolean", default: false, description: "Go on without asking" }),
-        (argv) => rebuild(readSettings(argv), argv.yes),
+          rebuild
+            .option("unproven", {
+              choices: ["send", "skip"] as const,
+              description: "What becomes of rows of which nothing tells whether they were delivered",
+            })
+            .option("yes", { type: "boolean", default: false, description: "Go on without asking" }),
+        (argv) =>
+          rebuild(readSettings(argv), {
+            yes: argv.yes,
+            unproven: (argv.unproven as UnprovenRows | undefined) ?? null,
+          }),
       ),
   )
   .command("outbox", "See what waits to be delivered, or take something out", (command) =>
@@ -159,10 +169,13 @@ async function listOutbox({ stateDir }: Settings, json: boolean): Promise<void> 
   print(json ? JSON.stringify(document, null, 2) : reportOutbox(document));
 }
 
-async function rebuild(settings: Settings, yes: boolean): Promise<void> {
+async function rebuild(
+  settings: Settings,
+  { yes, unproven }: { readonly yes: boolean; readonly unproven: UnprovenRows | null },
+): Promise<void> {
   const { confirmOnTerminal } = await import("./confirm.ts");
   const { createListingProgress } = await import("./listing-progress.ts");
-  const { reportFindings, reportRebuilt } = await import("./rebuild-report.ts");
+  const { assertDecided, reportFindings, reportRebuilt } = await import("./rebuild-report.ts");
   const { rebuildState } = await import("../rebuild.ts");
   const progress = createListingProgress(process.stderr);
   try {
@@ -170,10 +183,12 @@ async function rebuild(settings: Settings, yes: boolean): Promise<void> {
       settings,
       clock: systemClock,
       log: createLogger(settings.logLevel, { isTerminal: process.stdout.isTTY === true }),
+      unproven,
       onListed: progress.listed,
       confirm: async (findings) => {
         progress.end();
         print(reportFindings(findings));
+        assertDecided(findings, unproven);
         return yes || (await confirmOnTerminal("Rebuild the state?", "uploader state rebuild"));
       },
     });

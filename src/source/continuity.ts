@@ -125,6 +125,11 @@ export function digestOf(
   return row === undefined ? null : digestOfValues(row);
 }
 
+/** Whether a digest is of nothing but NULLs, which any two rows may have in common. */
+export function isOfNulls(digest: string, basis: readonly string[]): boolean {
+  return digest === digestOfValues(basis.map(() => "NULL"));
+}
+
 /** Not one text: SQLite lets expressions be nested 1,000 deep, and a table have more columns. */
 function valuesOf(basis: readonly string[]): string {
   return basis.length === 0 ? "''" : basis.map((column) => quoted(quoteName(column))).join(", ");

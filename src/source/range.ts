@@ -78,6 +78,13 @@ export function countRows(db: Connection, schema: SourceSchema, cursor: bigint |
   return Number(statement.get(cursor === null ? {} : { cursor }) as bigint);
 }
 
+/** Whether there is a row from the first to the last rowid. */
+export function hasRowsWithin(db: Connection, schema: SourceSchema, { first, last }: RowRange): boolean {
+  const rowid = quoteName(schema.rowidName);
+  const sql = `SELECT EXISTS (SELECT 1 FROM main.${quoteName(schema.table)} WHERE ${rowid} BETWEEN ? AND ?)`;
+  return db.prepare(sql).pluck().get(first, last) === 1n;
+}
+
 /** How many rows there are from the first to the last rowid. */
 export function countRowsWithin(db: Connection, schema: SourceSchema, { first, last }: RowRange): number {
   const rowid = quoteName(schema.rowidName);

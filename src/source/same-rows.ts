@@ -8,6 +8,12 @@ import type { Connection } from "../sqlite/open.ts";
 /** Whether a row that was delivered is still the one under its rowid; unknown: it is gone, or has no time. */
 export type Sameness = "same" | "other" | "unknown";
 
+export interface Compared {
+  readonly sameness: Sameness;
+  /** The row that tells; null where none does. */
+  readonly rowid: bigint | null;
+}
+
 /** Rows without a time, or gone, that are passed over before an object is given up. */
 const MOST_ROWS = 10_000;
 
@@ -30,7 +36,7 @@ export function compareRows(
   db: Connection,
   schema: SourceSchema,
   { rowids, times }: { readonly rowids: BigInt64Array; readonly times: Vector },
-): { readonly sameness: Sameness; readonly rowid: bigint | null } {
+): Compared {
   const time = quoteName(schema.timestampColumn ?? "");
   const statement = db.prepare(
     `SELECT ${time} AS stored, timestamp_micros(${time}) AS micros

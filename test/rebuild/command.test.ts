@@ -6,25 +6,10 @@ import { tallyScenario } from "../faults/campaign.ts";
 import { appendReadings } from "../support/readings.ts";
 import { until } from "../support/until.ts";
 import { runProgram, startProgram } from "../support/uploader-process.ts";
+import { flagsOf } from "./command-flags.ts";
 import { openSite, type Site } from "./site.ts";
 
 const tally = tallyScenario("3 disk: state rebuilt (command)");
-
-function flagsOf({ database, stateDir, folder }: Site): string[] {
-  const lake = join(folder, "lake");
-  return [
-    "--sqlite",
-    database,
-    "--table",
-    "readings",
-    "--node-id",
-    "press-7",
-    "--state-dir",
-    stateDir,
-    "--directory",
-    lake,
-  ];
-}
 
 function sizeOf(site: Site): number {
   return site.objects().reduce((sum, { path }) => sum + statSync(path).size, 0);

@@ -56,13 +56,11 @@ test("a source that was replaced before: rows that both tables have in common do
   await site.check([{ name: "readings", incarnations }]);
 });
 
-test.each([
-  { rows: 20, what: "shorter than what was delivered" },
-  { rows: 90, what: "longer than what was delivered" },
-])(
-  "a table that was lost together with the state and is now $what is sent from its first row",
-  async ({ rows }) => {
+test.each((["raw", "aggregated"] as const).flatMap((type) => [20, 90].map((rows) => ({ type, rows }))))(
+  "a table that was lost together with the state, of which there are $type objects, and that now has $rows rows, is sent from its first row",
+  async ({ type, rows }) => {
     const site = await openSite(tally);
+    site.setType(type);
     appendReadings(site.db, 50);
     await site.upload();
     site.loseState();

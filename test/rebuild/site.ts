@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Settings } from "../../src/config/settings.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import type { ObjectName } from "../../src/core/object-key.ts";
-import { type RebuildFindings, type Rebuilt, rebuildState } from "../../src/rebuild.ts";
+import { type RebuildFindings, type RebuildOptions, type Rebuilt, rebuildState } from "../../src/rebuild.ts";
 import {
   type Flags,
   openSite as openShippingSite,
@@ -25,7 +25,9 @@ export interface Site
   /** Runs the uploader, which has to refuse; gives back what it says. */
   refusal(): Promise<string>;
   /** Runs the rebuild with a yes, and gives what it said before. */
-  rebuild(): Promise<{ readonly findings: RebuildFindings; readonly rebuilt: Rebuilt }>;
+  rebuild(
+    options?: Pick<RebuildOptions, "unproven">,
+  ): Promise<{ readonly findings: RebuildFindings; readonly rebuilt: Rebuilt }>;
   objects(): LakeObject[];
   /** Takes objects out of the lake, as if their delivery had never come about, and the state with its outbox. */
   loseState(options?: { readonly undelivered?: (name: ObjectName) => boolean }): void;
@@ -58,12 +60,13 @@ export async function openSite(tally: Tally, { server, flags: more = {} }: SiteO
       expect(code, printed).toBe(1);
       return printed;
     },
-    async rebuild() {
+    async rebuild({ unproven = null } = {}) {
       let findings: RebuildFindings | undefined;
       const rebuilt = await rebuildState({
         settings,
         clock: systemClock,
         log: noLog,
+        unproven,
         onListed: () => {},
         confirm: async (found) => {
           findings = found;
