@@ -6,7 +6,7 @@ import { QUERIES } from "./query/query.ts";
 import { readRoutes } from "./read-routes.ts";
 import { createBehindWatch } from "./source/behind.ts";
 import { type Continuity, checkContinuity, type Position, positionAt } from "./source/continuity.ts";
-import { type Footing, noteFooting } from "./source/footing.ts";
+import { type Footing, noteFooting, rememberedOf } from "./source/footing.ts";
 import type { SourceHazard } from "./source/hazards.ts";
 import { inspectTable, isSameSchema } from "./source/inspect.ts";
 import { createNumberingWatch } from "./source/numbering.ts";
@@ -128,7 +128,7 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
   function followsOn(schema: SourceSchema, { footing, positions, covered }: ReadRequest): Continuity {
     const coveredBehind = (rowid: bigint | null) => firstBehind(covered ?? [], rowid);
     if (!numbering.mayHaveChanged(schema, footing?.numbering ?? null, coveredBehind))
-      return checkContinuity(db, schema, positions, footing?.trail);
+      return checkContinuity(db, schema, rememberedOf(positions, footing));
     // Positions are of timestamps, which rows that were moved may share.
     const reason = "VACUUM may have given its rows other rowids, since it declares no INTEGER PRIMARY KEY";
     return { continues: false, resumeAfter: null, reason };

@@ -1,10 +1,11 @@
-import { createHash } from "node:crypto";
 import type { SourceSchema } from "../core/types.ts";
 import { quoteName } from "../sqlite/names.ts";
 import type { Connection } from "../sqlite/open.ts";
-import { largestRowid } from "./range.ts";
+import { hasRowsWithin, largestRowid } from "./range.ts";
+import { areInPlace, isRedeclared, type RecentRows, unmistakableRows } from "./recent-rows.ts";
+import { digestBasis, digestOf, digestOfValues, valuesOf } from "./row-digest.ts";
 
-const LONG_BYTES = 1_000_000;
+const SMALLEST_ROWID = -(2n ** 63n);
 
 /** A row that was shipped, remembered so that a source that was replaced is noticed. */
 export interface Position {
@@ -18,10 +19,20 @@ export type Continuity =
   | { readonly continues: true }
   | {
       readonly continues: false;
-      /** The highest position whose row is still the one that was shipped; null where none is. */
+      /** The highest row that is shown to be still the one that was shipped; null where none is. */
       readonly resumeAfter: bigint | null;
       readonly reason: string;
     };
+
+/** What is remembered of the rows up to the cursor. */
+export interface Remembered {
+  /** The highest first; the first one is the cursor's. */
+  readonly positions: readonly Position[];
+  /** The rows right before the cursor, the highest first. */
+  readonly trail: readonly Position[];
+  /** null: nothing. */
+  readonly recent: RecentRows | null;
+}
 
 /**
  * Whether the rows behind the cursor follow those that were shipped, or whether the table or the database
@@ -31,31 +42,50 @@ export type Continuity =
  * SQLite from it, rowids above the largest one left are given out again
  * (https://sqlite.org/autoinc.html).
  *
- * @param positions the highest first; the first one is the cursor's
- * @param trail the rows right before the cursor, the highest first
+ * Where the column that rows are known by was dropped, renamed or retyped, the other columns have to show that the
+ * rows are the same, since the table may as well have been made anew without it.
  */
-export function checkContinuity(
-  db: Connection,
-  schema: SourceSchema,
-  positions: readonly Position[],
-  trail: readonly Position[] = [],
-): Continuity {
+export function checkContinuity(db: Connection, schema: SourceSchema, remembered: Remembered): Continuity {
+  const { positions, trail, recent } = remembered;
   const [cursor, ...earlier] = positions;
   if (!cursor) return { continues: true };
   const found = compare(db, schema, cursor);
   if (found === "same") return { continues: true };
   const broken = (reason: string): Continuity => ({
     continues: false,
-    resumeAfter: positions.find((position) => compare(db, schema, position) === "same")?.rowid ?? null,
+    resumeAfter: lastSameRow(db, schema, remembered),
     reason,
   });
-  if (found === "other") return broken(`the row ${cursor.rowid} is not the one that was shipped`);
-  if (rowidsMayRestart(db, schema, cursor.rowid))
+  const isChanged = isRedeclared(schema, cursor.basis, recent);
+  if (isChanged && !areInPlace(db, schema, recent) && hasRowsUpTo(db, schema, cursor.rowid))
+    return broken(
+      `${cursor.basis.join(", ")} was dropped, renamed or retyped, and nothing else shows that its rows are the same`,
+    );
+  const isOther = ({ rowid }: Position) => broken(`the row ${rowid} is not the one that was shipped`);
+  if (found === "other" && !isChanged) return isOther(cursor);
+  if (isGone(db, schema, cursor) && rowidsMayRestart(db, schema, cursor.rowid))
     return broken(`the rowids up to ${cursor.rowid} are free to be given out again`);
+  if (isChanged) return { continues: true };
   const remaining = [...trail, ...earlier].find((position) => compare(db, schema, position) !== "unknown");
-  if (remaining && compare(db, schema, remaining) === "other")
-    return broken(`the row ${remaining.rowid} is not the one that was shipped`);
+  if (remaining && compare(db, schema, remaining) === "other") return isOther(remaining);
   return { continues: true };
+}
+
+/**
+ * The highest row that is shown to be the one that was shipped, with no other one at or below it: two tables may have
+ * a timestamp in common here and there.
+ */
+function lastSameRow(
+  db: Connection,
+  schema: SourceSchema,
+  { positions, trail, recent }: Remembered,
+): bigint | null {
+  const sameness = (position: Position) => compare(db, schema, position);
+  const others = [...positions, ...trail].filter((position) => sameness(position) === "other");
+  const same = positions.filter((position) => sameness(position) === "same").map(({ rowid }) => rowid);
+  return [...same, ...unmistakableRows(db, schema, recent)]
+    .filter((rowid) => !others.some((other) => other.rowid <= rowid))
+    .reduce<bigint | null>((last, rowid) => (last !== null && last > rowid ? last : rowid), null);
 }
 
 /**
@@ -94,54 +124,21 @@ export function positionsBefore(
   return rows.map(([before, ...values]) => ({ rowid: before, basis, digest: digestOfValues(values) }));
 }
 
-function digestBasis(schema: SourceSchema): string[] {
-  if (schema.timestampColumn !== null) return [schema.timestampColumn];
-  return schema.columns
-    .filter(({ primaryKeyPosition, name }) => primaryKeyPosition > 0 && name !== schema.rowidName)
-    .map(({ name }) => name);
-}
-
 function compare(db: Connection, schema: SourceSchema, position: Position): "same" | "other" | "unknown" {
   const names = new Set(schema.columns.map(({ name }) => name));
-  // The digest is of values: those of a column that was renamed are the same, those of another table are not.
   const isThere = position.basis.every((column) => names.has(column));
-  const basis = isThere ? position.basis : digestBasis(schema);
-  if (basis.length === 0 && !isThere) return "unknown";
-  const digest = digestOf(db, schema, position.rowid, basis);
-  if (digest === null) return "unknown";
-  return digest === position.digest ? "same" : "other";
+  const digest = digestOf(db, schema, position.rowid, isThere ? position.basis : digestBasis(schema));
+  if (digest === position.digest) return "same";
+  // The digest is of values: those of a column that was renamed are the same, and those of another one prove nothing.
+  return digest === null || !isThere ? "unknown" : "other";
 }
 
-/** Of the values of these columns; null where the row is gone. */
-export function digestOf(
-  db: Connection,
-  schema: SourceSchema,
-  rowid: bigint,
-  basis: readonly string[],
-): string | null {
-  const sql = `SELECT ${valuesOf(basis)} FROM main.${quoteName(schema.table)}
-    WHERE ${quoteName(schema.rowidName)} = ?`;
-  const row = db.prepare(sql).raw().get(rowid) as unknown[] | undefined;
-  return row === undefined ? null : digestOfValues(row);
+function isGone(db: Connection, schema: SourceSchema, { rowid }: Position): boolean {
+  return !hasRowsWithin(db, schema, { first: rowid, last: rowid });
 }
 
-/** Whether a digest is of nothing but NULLs, which any two rows may have in common. */
-export function isOfNulls(digest: string, basis: readonly string[]): boolean {
-  return digest === digestOfValues(basis.map(() => "NULL"));
-}
-
-/** Not one text: SQLite lets expressions be nested 1,000 deep, and a table have more columns. */
-function valuesOf(basis: readonly string[]): string {
-  return basis.length === 0 ? "''" : basis.map((column) => quoted(quoteName(column))).join(", ");
-}
-
-function digestOfValues(values: readonly unknown[]): string {
-  return createHash("sha256").update(values.join(",")).digest("hex").slice(0, 32);
-}
-
-/** A long value by its length, since its text could be longer than SQLite hands out. */
-function quoted(column: string): string {
-  return `CASE WHEN octet_length(${column}) > ${LONG_BYTES} THEN octet_length(${column}) ELSE quote(${column}) END`;
+function hasRowsUpTo(db: Connection, schema: SourceSchema, last: bigint): boolean {
+  return hasRowsWithin(db, schema, { first: SMALLEST_ROWID, last });
 }
 
 /** Whether SQLite may give rowids up to this one to new rows. */

@@ -1,6 +1,7 @@
 import type { SourceSchema } from "../core/types.ts";
 import type { Connection } from "../sqlite/open.ts";
-import { digestOf, isOfNulls, type Position } from "./continuity.ts";
+import type { Position } from "./continuity.ts";
+import { digestOf, isOfNulls } from "./row-digest.ts";
 import type { Compared } from "./same-rows.ts";
 
 /** A row that was read for an object, as JSON in the object's footer. */

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import type { RowRange, SourceSchema } from "../core/types.ts";
 import { quoteName } from "../sqlite/names.ts";
 import type { Connection } from "../sqlite/open.ts";
-import { digestOf, type Position } from "./continuity.ts";
+import type { Position } from "./continuity.ts";
 import { CONTROL_TABLES } from "./discover.ts";
+import { digestOf } from "./row-digest.ts";
 
 /** How the rows of a table that declares no rowid were numbered when it was last read. */
 export interface Numbering {

@@ -235,25 +235,28 @@ describe("a table dropped while the uploader runs", () => {
 
 describe("the schema changes in the middle of an extraction", () => {
   const ROWS = 60_000;
-  test.each(Object.entries(SCHEMA_CHANGES))("%s: no object mixes two schemas", async (_, { sql }) => {
-    const source = await openSource(WITH_AUTOINCREMENT, tally);
-    source.insert(ROWS);
-    source.db.exec("UPDATE readings SET location = id + 0.5");
-    const { stateDir } = source.site;
-    const [rows, columns] = [source.rows(), changingColumns(source.db)];
-    const uploader = startHere(source, { interval: 60 });
-    const outbox = join(stateDir, "outbox");
-    await until("the first object is in the making", () =>
-      readdirSync(outbox, { encoding: "utf8" }).some((file) => file.startsWith("1-1-1-raw")),
-    );
-    source.db.exec(sql);
-    await untilShipped(source, ROWS);
-    expect(await uploader.stop()).toBe(0);
-    const [first, ...others] = source.site.place.objects().map(({ name }) => name);
-    expect(others).toHaveLength(1);
-    await expectChangingColumns(source, columns, Number(first?.range.last));
-    await source.check([{ sinceGeneration: 1, rows }]);
-  });
+  test.each(Object.entries(SCHEMA_CHANGES))(
+    "%s: no object mixes two schemas",
+    async (_, { sql, columns: told }) => {
+      const source = await openSource(WITH_AUTOINCREMENT, tally, told);
+      source.insert(ROWS);
+      source.db.exec("UPDATE readings SET location = id + 0.5");
+      const { stateDir } = source.site;
+      const [rows, columns] = [source.rows(), changingColumns(source.db)];
+      const uploader = startHere(source, { interval: 60 });
+      const outbox = join(stateDir, "outbox");
+      await until("the first object is in the making", () =>
+        readdirSync(outbox, { encoding: "utf8" }).some((file) => file.startsWith("1-1-1-raw")),
+      );
+      source.db.exec(sql);
+      await untilShipped(source, ROWS);
+      expect(await uploader.stop()).toBe(0);
+      const [first, ...others] = source.site.place.objects().map(({ name }) => name);
+      expect(others).toHaveLength(1);
+      await expectChangingColumns(source, columns, Number(first?.range.last));
+      await source.check([{ sinceGeneration: 1, rows }]);
+    },
+  );
 });
 
 describe("VACUUM of a table without an INTEGER PRIMARY KEY, while the uploader runs", () => {

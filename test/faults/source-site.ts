@@ -15,9 +15,24 @@ export const WITHOUT_AUTOINCREMENT = `id INTEGER PRIMARY KEY, ${VALUES}`;
 /** Those that rows are told apart by; others may come and go. */
 export const COLUMNS = ["timestamp", "sensor_id", "temperature", "anomaly_flag"];
 
+/** Where the timestamp itself changes. */
+export const WITHOUT_TIMESTAMP = COLUMNS.filter((name) => name !== "timestamp");
+
+/** Makes the table anew as another one, with its rows; as SQLite's documentation has it, since ALTER TABLE cannot. */
+const retype = (ddl: string, rows = "*") => `BEGIN IMMEDIATE; CREATE TABLE retyped (${ddl});
+  INSERT INTO retyped SELECT ${rows} FROM readings; DROP TABLE readings; ALTER TABLE retyped RENAME TO readings; COMMIT`;
+
 /** Changes of the schema, and how the column is called then; null: it is gone. */
 export const SCHEMA_CHANGES: Readonly<
-  Record<string, { readonly sql: string; readonly column: string | null }>
+  Record<
+    string,
+    {
+      readonly sql: string;
+      readonly column: string | null;
+      /** Those that the rows are told apart by; left out: `COLUMNS`. */
+      readonly columns?: readonly string[];
+    }
+  >
 > = {
   "a column is added": {
     sql: "ALTER TABLE readings ADD COLUMN humidity REAL DEFAULT 40.5",
@@ -25,11 +40,32 @@ export const SCHEMA_CHANGES: Readonly<
   },
   "a column is dropped": { sql: "ALTER TABLE readings DROP COLUMN location", column: null },
   "a column is renamed": { sql: "ALTER TABLE readings RENAME COLUMN location TO place", column: "place" },
-  // As SQLite's documentation has it, since ALTER TABLE cannot.
   "a column is retyped": {
-    sql: `BEGIN IMMEDIATE; CREATE TABLE retyped (${WITH_AUTOINCREMENT.replace("location TEXT", "location REAL")});
-      INSERT INTO retyped SELECT * FROM readings; DROP TABLE readings; ALTER TABLE retyped RENAME TO readings; COMMIT`,
+    sql: retype(WITH_AUTOINCREMENT.replace("location TEXT", "location REAL")),
     column: "location",
+  },
+  "the timestamp column is dropped": {
+    sql: "ALTER TABLE readings DROP COLUMN timestamp",
+    column: "location",
+    columns: WITHOUT_TIMESTAMP,
+  },
+  "the timestamp column is renamed, so that it is found no more": {
+    sql: "ALTER TABLE readings RENAME COLUMN timestamp TO moment",
+    column: "location",
+    columns: WITHOUT_TIMESTAMP,
+  },
+  "the timestamp column is dropped, and another one taken for it": {
+    sql: "ALTER TABLE readings DROP COLUMN timestamp; ALTER TABLE readings ADD COLUMN changed_at DATETIME",
+    column: "location",
+    columns: WITHOUT_TIMESTAMP,
+  },
+  "the timestamp column is retyped, and its values with it": {
+    sql: retype(
+      WITH_AUTOINCREMENT.replace("timestamp TEXT", "timestamp INTEGER"),
+      "id, strftime('%s', timestamp), sensor_id, location, temperature, anomaly_flag, synced",
+    ),
+    column: "location",
+    columns: WITHOUT_TIMESTAMP,
   },
 };
 
@@ -56,7 +92,11 @@ export interface SourceSite {
   check(incarnations: readonly Incarnation[], options?: CheckedRun): Promise<void>;
 }
 
-export async function openSource(ddl: string, tally: Tally): Promise<SourceSite> {
+export async function openSource(
+  ddl: string,
+  tally: Tally,
+  columns: readonly string[] = COLUMNS,
+): Promise<SourceSite> {
   const site = await openSite();
   const { db } = site;
   db.exec(`DROP TABLE readings; CREATE TABLE readings (${ddl})`);
@@ -64,8 +104,12 @@ export async function openSource(ddl: string, tally: Tally): Promise<SourceSite>
   let written = 0;
 
   function insert(count: number, into: ReadingsDatabase, timestampOf: (row: number) => string, row?: number) {
+    const hasTimestamp = into
+      .prepare("SELECT 1 FROM pragma_table_info('readings') WHERE name = 'timestamp'")
+      .get();
     const statement = into.prepare(
-      "INSERT INTO readings (timestamp, sensor_id, temperature, anomaly_flag) VALUES (?, ?, ?, 0)",
+      `INSERT INTO readings (${hasTimestamp ? "timestamp" : "location"}, sensor_id, temperature, anomaly_flag)
+       VALUES (?, ?, ?, 0)`,
     );
     into.transaction(() => {
       for (let inserted = 0; inserted < count; inserted++) {
@@ -83,7 +127,7 @@ export async function openSource(ddl: string, tally: Tally): Promise<SourceSite>
       insert(count, into, (row) => new Date(Date.UTC(2026, 0, 1) + row * 250).toISOString()),
     insertAtOnce: (count) => insert(count, db, () => "2026-01-01T00:00:00.000Z"),
     insertAlike: (count) => insert(count, db, () => "2026-01-01T00:00:00.000Z", 0),
-    rows: (from = db) => rowsOf(from, "readings", rowid, COLUMNS),
+    rows: (from = db) => rowsOf(from, "readings", rowid, columns),
     async ship() {
       const { code, printed } = await site.ship({ "max-batch-size": ROWS_PER_OBJECT });
       await site.observer.look();
@@ -91,7 +135,7 @@ export async function openSource(ddl: string, tally: Tally): Promise<SourceSite>
       return linesOf(printed);
     },
     async check(incarnations, options) {
-      const table = { name: "readings", rowidName: rowid, columns: COLUMNS, incarnations };
+      const table = { name: "readings", rowidName: rowid, columns, incarnations };
       const findings = await site.check([table], options);
       expect(findings.rows).toBeGreaterThan(0);
       tally.add(findings);

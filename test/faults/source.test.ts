@@ -14,6 +14,7 @@ import {
   VALUES,
   WITH_AUTOINCREMENT,
   WITHOUT_AUTOINCREMENT,
+  WITHOUT_TIMESTAMP,
 } from "./source-site.ts";
 
 const tally = tallyScenario("4 the source");
@@ -23,6 +24,8 @@ interface Hazard {
   readonly ddl: string;
   /** How rows come into it; left out: `insert`. */
   readonly fill?: "insertAtOnce" | "insertAlike";
+  /** Those that the rows are told apart by; left out: `COLUMNS`. */
+  readonly columns?: readonly string[];
   /** What happens once 100 rows are shipped, and before 10 more come. */
   readonly happens: (source: SourceSite) => void;
 }
@@ -77,6 +80,31 @@ const CONTINUES: Readonly<Record<string, Hazard>> = {
       db.exec(`DELETE FROM readings WHERE rowid < 30; ALTER TABLE readings ADD COLUMN humidity REAL;
         ALTER TABLE readings ADD COLUMN pressure REAL; CREATE INDEX by_sensor ON readings(sensor_id)`),
   },
+  "the timestamp column is dropped, without AUTOINCREMENT": {
+    ddl: WITHOUT_AUTOINCREMENT,
+    columns: WITHOUT_TIMESTAMP,
+    happens: ({ db }) => db.exec("ALTER TABLE readings DROP COLUMN timestamp"),
+  },
+  "the timestamp column is dropped, without an INTEGER PRIMARY KEY": {
+    ddl: VALUES,
+    columns: WITHOUT_TIMESTAMP,
+    happens: ({ db }) => db.exec("ALTER TABLE readings DROP COLUMN timestamp"),
+  },
+  "the timestamp column is renamed, and retention deletes behind the cursor": {
+    ddl: WITH_AUTOINCREMENT,
+    columns: WITHOUT_TIMESTAMP,
+    happens: ({ db }) =>
+      db.exec("ALTER TABLE readings RENAME COLUMN timestamp TO moment; DELETE FROM readings WHERE id < 92"),
+  },
+  "the timestamp column is dropped, and retention empties the table": {
+    ddl: WITH_AUTOINCREMENT,
+    columns: WITHOUT_TIMESTAMP,
+    happens: ({ db }) => db.exec("ALTER TABLE readings DROP COLUMN timestamp; DELETE FROM readings"),
+  },
+  "the timestamps of shipped rows are updated, not that of the last": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("UPDATE readings SET timestamp = '2030-01-01' WHERE id BETWEEN 50 AND 99"),
+  },
   "the journal mode changes": {
     ddl: WITH_AUTOINCREMENT,
     happens: ({ db }) => expect(db.pragma("journal_mode = DELETE", { simple: true })).toBe("delete"),
@@ -86,8 +114,8 @@ const CONTINUES: Readonly<Record<string, Hazard>> = {
 describe("a source whose rows go on", () => {
   test.each(Object.entries(CONTINUES))(
     "%s: each row is shipped once",
-    async (_, { ddl, fill = "insert" as const, happens }) => {
-      const source = await openSource(ddl, tally);
+    async (_, { ddl, columns, fill = "insert" as const, happens }) => {
+      const source = await openSource(ddl, tally, columns);
       const insert = source[fill];
       insert(100);
       expect(generationsIn(await source.ship())).toEqual([]);
@@ -103,8 +131,8 @@ describe("a source whose rows go on", () => {
 
   test.each(Object.entries(SCHEMA_CHANGES))(
     "%s: each row is shipped once, with the column as it was when the row was read",
-    async (_, { sql, column }) => {
-      const source = await openSource(WITH_AUTOINCREMENT, tally);
+    async (_, { sql, column, columns: told }) => {
+      const source = await openSource(WITH_AUTOINCREMENT, tally, told);
       source.insert(100);
       source.db.exec("UPDATE readings SET location = id + 0.5");
       await source.ship();
@@ -129,7 +157,50 @@ const REPLACED: Readonly<Record<string, Replacement>> = {
   "the largest rowid is given again, without AUTOINCREMENT": {
     ddl: WITHOUT_AUTOINCREMENT,
     happens: ({ db }) => db.exec("DELETE FROM readings WHERE id >= 95"),
-    resumeAfter: 80,
+    resumeAfter: 94,
+  },
+  ...Object.fromEntries(
+    [WITH_AUTOINCREMENT, WITHOUT_AUTOINCREMENT, VALUES].map((ddl): [string, Replacement] => [
+      `the table is dropped and made again without a timestamp, longer than the cursor (${ddl.split(" timestamp")[0]})`,
+      {
+        ddl,
+        columns: WITHOUT_TIMESTAMP,
+        happens: ({ db, insert }) => {
+          db.exec(`DROP TABLE readings; CREATE TABLE readings (${ddl.replace("timestamp TEXT, ", "")})`);
+          insert(130);
+        },
+        resumeAfter: null,
+      },
+    ]),
+  ),
+  "the table is dropped and made again without a timestamp, and its row at the cursor deleted": {
+    ddl: WITH_AUTOINCREMENT,
+    columns: WITHOUT_TIMESTAMP,
+    happens: ({ db, insert }) => {
+      db.exec(
+        `DROP TABLE readings; CREATE TABLE readings (${WITH_AUTOINCREMENT.replace("timestamp TEXT, ", "")})`,
+      );
+      insert(130);
+      db.exec("DELETE FROM readings WHERE id = 100");
+    },
+    resumeAfter: null,
+  },
+  "the timestamp column is dropped from rows that are alike in all else": {
+    ddl: WITH_AUTOINCREMENT,
+    columns: WITHOUT_TIMESTAMP,
+    fill: "insertAlike",
+    happens: ({ db }) => db.exec("ALTER TABLE readings DROP COLUMN timestamp"),
+    resumeAfter: null,
+  },
+  "the timestamp of the row at the cursor is updated": {
+    ddl: WITH_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("UPDATE readings SET timestamp = '2030-01-01' WHERE id = 100"),
+    resumeAfter: 99,
+  },
+  "the timestamps of the last three rows are updated, without AUTOINCREMENT": {
+    ddl: WITHOUT_AUTOINCREMENT,
+    happens: ({ db }) => db.exec("UPDATE readings SET timestamp = '2030-01-01' WHERE id > 97"),
+    resumeAfter: 97,
   },
   "the table is dropped and made again, shorter": {
     ddl: WITH_AUTOINCREMENT,
@@ -248,8 +319,8 @@ const REPLACED: Readonly<Record<string, Replacement>> = {
 describe("a source whose rowids begin again", () => {
   test.each(Object.entries(REPLACED))(
     "%s: no row is lost, and a new generation is said",
-    async (_, { ddl, fill = "insert" as const, happens, resumeAfter }) => {
-      const source = await openSource(ddl, tally);
+    async (_, { ddl, columns, fill = "insert" as const, happens, resumeAfter }) => {
+      const source = await openSource(ddl, tally, columns);
       const insert = source[fill];
       insert(100);
       await source.ship();

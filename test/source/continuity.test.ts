@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { checkContinuity, type Position, positionAt } from "../../src/source/continuity.ts";
 import { inspectTable } from "../../src/source/inspect.ts";
+import { noteRecentRows, type RecentRows } from "../../src/source/recent-rows.ts";
 import type { Connection } from "../../src/sqlite/open.ts";
 import { openMemory } from "../query/tables.ts";
 
@@ -66,11 +67,56 @@ describe.each([
     expect(check(db, positions)).toMatchObject({ continues: false, resumeAfter: null });
   });
 
-  it("continues when there is nothing left that the digest could be of", () => {
+  it("continues when there is nothing left that the digest could be of, and the other columns are as they were", () => {
     const db = source(columns);
     const positions = shipped(db, [4n, 10n]);
+    const recent = recentRows(db);
     db.exec("ALTER TABLE readings DROP COLUMN timestamp");
-    expect(check(db, positions)).toEqual(CONTINUES);
+    expect(check(db, positions, recent)).toEqual(CONTINUES);
+    db.exec("DELETE FROM readings WHERE id <= 2");
+    expect(check(db, positions, recent)).toEqual(CONTINUES);
+  });
+
+  it.each([
+    ["one of them is another", "UPDATE readings SET value = 7 WHERE id = 9"],
+    ["too few are left to tell", "DELETE FROM readings WHERE id <= 3"],
+    ["they do not tell rows apart", "ALTER TABLE readings DROP COLUMN value"],
+  ])("is broken when the digest's column is gone, and of the other columns %s", (_, sql) => {
+    const db = source(columns);
+    const positions = shipped(db, [4n, 10n]);
+    const recent = recentRows(db);
+    db.exec("ALTER TABLE readings DROP COLUMN timestamp");
+    expect(check(db, positions, null)).toMatchObject({ continues: false, resumeAfter: null });
+    expect(check(db, positions, recent)).toEqual(CONTINUES);
+    db.exec(sql);
+    expect(check(db, positions, recent)).toMatchObject({ continues: false, resumeAfter: null });
+  });
+
+  it("is broken after the row before the cursor when the cursor's alone is another", () => {
+    const db = source(columns);
+    const positions = shipped(db, [4n, 10n]);
+    const recent = recentRows(db);
+    db.exec("UPDATE readings SET timestamp = 'another' WHERE id = 10");
+    expect(check(db, positions, recent)).toMatchObject({ continues: false, resumeAfter: 9n });
+    db.exec("UPDATE readings SET synced = 1");
+    expect(check(db, positions, recent)).toMatchObject({ continues: false, resumeAfter: 4n });
+  });
+
+  it("is not resumed after a row that is like another one", () => {
+    const db = source(columns);
+    db.exec("UPDATE readings SET value = 1, timestamp = 'same'");
+    const positions = shipped(db, [4n, 10n]);
+    const recent = recentRows(db);
+    db.exec("UPDATE readings SET timestamp = 'another' WHERE id = 10");
+    expect(check(db, positions, recent)).toMatchObject({ continues: false, resumeAfter: 4n });
+  });
+
+  it("is not resumed after a row that matches, where one before it does not", () => {
+    const db = source(columns);
+    db.exec("UPDATE readings SET timestamp = iif(id < 6, 'Monday', 'Tuesday')");
+    const positions = shipped(db, [2n, 4n, 8n, 10n]);
+    db.exec("UPDATE readings SET timestamp = iif(id < 10, 'Tuesday', 'Wednesday')");
+    expect(check(db, positions)).toMatchObject({ continues: false, resumeAfter: null });
   });
 
   it("is broken when it was dropped and made again with fewer rows than were shipped", () => {
@@ -238,9 +284,10 @@ interface Fill {
 
 function fill(db: Connection, { from = 1, through, day = "2026-01-01", explicitIds = true }: Fill): void {
   for (let id = from; id <= through; id++)
-    db.prepare("INSERT INTO readings (id, timestamp, value, synced) VALUES (?, ?, 20.5, 0)").run(
+    db.prepare("INSERT INTO readings (id, timestamp, value, synced) VALUES (?, ?, ?, 0)").run(
       explicitIds ? id : null,
       `${day}T00:00:${String(id).padStart(2, "0")}Z`,
+      20.5 + id,
     );
 }
 
@@ -253,6 +300,10 @@ function shipped(db: Connection, rowids: readonly bigint[]): Position[] {
   return rowids.toReversed().map((rowid) => positionAt(db, schemaOf(db), rowid));
 }
 
-function check(db: Connection, positions: readonly Position[]) {
-  return checkContinuity(db, schemaOf(db), positions);
+function recentRows(db: Connection): RecentRows {
+  return noteRecentRows(db, schemaOf(db), 10n);
+}
+
+function check(db: Connection, positions: readonly Position[], recent: RecentRows | null = null) {
+  return checkContinuity(db, schemaOf(db), { positions, trail: [], recent });
 }
