@@ -2,9 +2,10 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { formatBytes } from "../../src/cli/text-table.ts";
+import type { Failpoint } from "../../src/core/failpoints.ts";
+import type { ObjectName } from "../../src/core/object-key.ts";
 import { tallyScenario } from "../faults/campaign.ts";
 import { appendReadings } from "../support/readings.ts";
-import { until } from "../support/until.ts";
 import { runProgram, startProgram } from "../support/uploader-process.ts";
 import { flagsOf } from "./command-flags.ts";
 import { openSite, type Site } from "./site.ts";
@@ -73,28 +74,34 @@ test("it leaves a state alone that an uploader works on", async () => {
   await site.check();
 });
 
-test("killed at any moment, it is run again and loses and doubles nothing", async () => {
+test.each<Failpoint>([
+  "before-rename-of-marker",
+  "before-replace",
+  "after-outbox-aside",
+  "after-state-aside",
+  "after-replace",
+])("killed %s, it is run again and loses and doubles nothing", async (step) => {
   const site = await openSite(tally);
   appendReadings(site.db, 200);
   await site.upload();
-  site.loseState({ undelivered: ({ sequence }) => sequence % 4 === 2 });
-  const rebuild = ["state", "rebuild", "--yes", ...flagsOf(site)];
-  const env = { UPLOADER_FAILPOINT: "before-rename-of-marker:kill" };
-  expect(await runProgram("uploader", rebuild, { cwd: site.folder, env })).toMatchObject({
-    signal: "SIGKILL",
-  });
-  expect(readdirSync(site.stateDir)).toContain("state.db.rebuilding");
-  const moments = [
-    () => existsSync(join(site.stateDir, "state.db")),
-    () => readdirSync(site.stateDir).some((name) => name.includes(".replaced-")),
-  ];
-  for (const hasCome of moments) {
-    const running = startProgram("uploader", rebuild, { cwd: site.folder });
-    await until("the moment to kill it", () => hasCome() || running.process.exitCode !== null);
-    running.process.kill("SIGKILL");
-    await running.finished;
+  const lost = ({ sequence }: ObjectName) => sequence % 4 === 2;
+  site.loseState({ undelivered: lost });
+  const rebuild = (env = {}) =>
+    runProgram("uploader", ["state", "rebuild", "--yes", ...flagsOf(site)], { cwd: site.folder, env });
+  // Twice, so that it comes upon what it has left behind itself.
+  for (let kill = 0; kill < 2; kill++)
+    expect(await rebuild({ UPLOADER_FAILPOINT: `${step}:kill` })).toMatchObject({ signal: "SIGKILL" });
+  const isInPlace = step === "after-replace";
+  expect(readdirSync(site.stateDir).includes("state.db.rebuilding")).toBe(!isInPlace);
+  expect(existsSync(join(site.stateDir, "state.db"))).toBe(isInPlace);
+  const before = site.objects().map(({ key }) => key);
+  if (!isInPlace) {
+    expect(await site.refusal()).toMatch(/not this uploader's to ship/);
+    expect(site.objects().map(({ key }) => key)).toEqual(before);
   }
-  expect(await runProgram("uploader", rebuild, { cwd: site.folder })).toMatchObject({ code: 0, stderr: "" });
+  expect(await rebuild()).toMatchObject({ code: 0, stderr: "" });
   await site.upload();
+  const sent = site.objects().filter(({ key }) => !before.includes(key));
+  expect(sent.reduce((sum, { name }) => sum + name.rows, 0)).toBe(50);
   await site.check();
 });
