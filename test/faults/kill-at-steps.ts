@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { outboxDocument } from "../../src/cli/outbox-report.ts";
-import type { Failpoint } from "../../src/core/failpoints.ts";
+import { FAILPOINTS, type Failpoint } from "../../src/core/failpoints.ts";
 import { rowsOf } from "../support/invariants.ts";
 import { sha256Of } from "../support/lake-place.ts";
 import { appendReadings, createReadings } from "../support/readings.ts";
@@ -29,10 +29,11 @@ const OF_SET_ASIDE: readonly Failpoint[] = [
   "after-forget",
 ];
 
+const OF_COMMANDS: readonly Failpoint[] = [...OF_REBUILD, ...OF_SET_ASIDE];
+
 export const ONLY_DIRECTORY: readonly Failpoint[] = [
   ...["before-rename-of-marker", "before-link", "after-link"],
-  ...OF_REBUILD,
-  ...OF_SET_ASIDE,
+  ...OF_COMMANDS,
 ] as readonly Failpoint[];
 export const ONLY_S3: readonly Failpoint[] = [...OF_PARTS, "before-confirm"];
 
@@ -40,7 +41,7 @@ export const ONLY_S3: readonly Failpoint[] = [...OF_PARTS, "before-confirm"];
 const OF_HOLD: readonly Failpoint[] = ["before-hold", "after-hold"];
 const OF_GENERATION: readonly Failpoint[] = ["before-generation", "after-generation"];
 /** Steps that a run comes to once, so that there is no second hit. */
-const ONCE: readonly Failpoint[] = [
+export const ONCE: readonly Failpoint[] = [
   ...OF_HOLD,
   ...OF_GENERATION,
   ...OF_REBUILD,
@@ -48,6 +49,18 @@ const ONCE: readonly Failpoint[] = [
   ...["before-intent", "after-intent", "before-rename-of-marker", "after-marker"],
   ...["before-record", "after-record", "after-mark-recorded"],
 ] as readonly Failpoint[];
+
+/** The steps of shipping rows that wait for nothing, of a source that is not replaced, in one request an object. */
+export function stepsOnTheWay(server: S3Server | undefined): readonly Failpoint[] {
+  const others = [
+    ...(server ? ONLY_DIRECTORY : ONLY_S3),
+    ...OF_COMMANDS,
+    ...OF_PARTS,
+    ...OF_GENERATION,
+    ...OF_HOLD,
+  ];
+  return FAILPOINTS.filter((name) => !others.includes(name));
+}
 
 /** Kills an uploader at each of the steps, starts it again, and checks. */
 export function killAtEachOf(steps: readonly Failpoint[], server?: () => S3Server): void {

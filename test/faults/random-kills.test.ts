@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Failpoint } from "../../src/core/failpoints.ts";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { rowsOf } from "../support/invariants.ts";
 import { appendReadings } from "../support/readings.ts";
@@ -8,7 +9,7 @@ import { readSourceState } from "../support/state-reader.ts";
 import { until } from "../support/until.ts";
 import type { Running } from "../support/uploader-process.ts";
 import { IS_FULL, NODE, openSite, SEED, tallyScenario } from "./campaign.ts";
-import { ONLY_S3 } from "./kill-at-steps.ts";
+import { ONCE, ONLY_S3, stepsOnTheWay } from "./kill-at-steps.ts";
 import { appendLarge } from "./large-rows.ts";
 
 const KILLS = IS_FULL ? 200 : 25;
@@ -39,6 +40,15 @@ async function killAtRandom(kills: number, server?: S3Server): Promise<void> {
   const site = await openSite({ server });
   const { db } = site;
   const known = new Map<bigint, string[][]>();
+  const steps = stepsOnTheWay(server);
+  /** Those that are still to come, by chance; each comes before any comes again. */
+  let toCome: Failpoint[] = [];
+  const takeStep = () => {
+    if (toCome.length === 0) toCome = [...steps];
+    return toCome.splice(below(toCome.length), 1)[0] as Failpoint;
+  };
+  const tried = new Set<Failpoint>();
+  const killedAt = new Set<Failpoint>();
 
   for (let kill = 0; kill < kills; kill++) {
     const isAtStep = below(4) > 0;
@@ -57,10 +67,9 @@ async function killAtRandom(kills: number, server?: S3Server): Promise<void> {
       db.prepare("DELETE FROM readings WHERE id < ?").run(shipped - BigInt(below(100)));
 
     // Steps are counted, so that the seed gives the same kill again; the others come as time has it.
-    const step = isInParts
-      ? `${ONLY_S3[below(ONLY_S3.length)]}:kill:${1 + below(2)}`
-      : `*:kill:${1 + below(60)}`;
-    const env = { LOG_LEVEL: "debug", ...(isAtStep ? { UPLOADER_FAILPOINT: step } : {}) };
+    const step = isInParts ? (ONLY_S3[below(ONLY_S3.length)] as Failpoint) : takeStep();
+    const hit = ONCE.includes(step) ? 1 : 1 + below(3);
+    const env = { LOG_LEVEL: "debug", ...(isAtStep ? { UPLOADER_FAILPOINT: `${step}:kill:${hit}` } : {}) };
     const lines = 1 + below(20);
     const uploader = site.start(flags, env);
     await Promise.race([
@@ -68,10 +77,15 @@ async function killAtRandom(kills: number, server?: S3Server): Promise<void> {
       isIdle(uploader),
       ...(isAtStep ? [] : [hasLogged(uploader, lines)]),
     ]);
+    if (isAtStep) tried.add(step);
+    if (isAtStep && isDead(uploader)) killedAt.add(step);
     uploader.process.kill("SIGKILL");
     expect(await uploader.finished, `kill ${kill}`).toMatchObject({ signal: "SIGKILL", stderr: "" });
     await site.observer.look();
   }
+  // Some are not come to, such as the third object where there are two.
+  expect(killedAt.size, [...killedAt].join()).toBeGreaterThanOrEqual(tried.size / 3);
+  expect(tried.size).toBeGreaterThanOrEqual(Math.min(steps.length, kills / 4));
   const incarnations = [{ sinceGeneration: 1, rows: known }];
   const findings = await site.check([{ name: "readings", incarnations }]);
   expect(findings.rows).toBe(known.size);
