@@ -1,12 +1,21 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FAILPOINTS, type Failpoint } from "../../src/core/failpoints.ts";
+import { readObjectFooter } from "../../src/encode/read-object.ts";
+import { type LakeObject, readRows } from "../support/lake-reader.ts";
 import { appendReadings } from "../support/readings.ts";
-import { openSite, tallyScenario } from "./campaign.ts";
+import { readSourceState } from "../support/state-reader.ts";
+import { until } from "../support/until.ts";
+import type { Running } from "../support/uploader-process.ts";
+import { NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
 
 const tally = tallyScenario("1 crash and failure in a backlog, which threads extract");
 
 /** Three reads. */
 const ROWS = 17_000;
+/** So many that a change finds them on the way. */
+const LONG = 60_000;
 const STEPS = FAILPOINTS.slice(
   FAILPOINTS.indexOf("before-open"),
   FAILPOINTS.indexOf("after-commit") + 1,
@@ -40,30 +49,70 @@ describe("a backlog", () => {
       site.setType(type);
       expect(await site.run(["--once"])).toMatchObject({ code: 0 });
     }
+    // Of the readings every 97th has a text for its temperature.
+    const rejected = site.place.objects().filter(({ name }) => name.route.rejected);
+    expect(rowsIn(rejected)).toBe(Math.floor((2 * ROWS) / 97) - Math.floor(ROWS / 97));
+    const raw = site.place.objects().filter(({ name }) => name.route.type === "raw" && name.generation === 1);
+    const rescued = (await readRows(raw)).filter(({ _rescued }) => _rescued !== null);
+    expect(rescued.length).toBeGreaterThanOrEqual(Math.floor(ROWS / 97));
     const findings = await site.check();
     expect(findings.rows).toBe(4 * ROWS);
     tally.add(findings);
   });
 
   test("whose revision changes on the way mixes no two in an object", async () => {
-    const site = await openSite();
-    appendReadings(site.db, 3 * ROWS);
-    const uploader = site.start(["--interval", "0.1"]);
-    await uploader.untilOutput(/"msg":"ships what is new/);
-    for (let change = 0; change < 10; change++) site.setType(change % 2 ? "raw" : "emergency");
-    await uploader.untilOutput(/"msg":"delivered"/);
+    const { site, uploader } = await startOnBacklog(["--interval", "0.1"]);
+    await until("the raw object is in the making", () => inTheMaking(site));
+    site.setType("emergency");
+    const revision = site.db.prepare("SELECT max(id) FROM pipeline_config").pluck().get() as number;
+    await until("all is delivered", () => rowsIn(site.place.objects()) === LONG);
     uploader.process.kill("SIGTERM");
     expect(await uploader.finished).toMatchObject({ code: 0 });
+
+    const objects = site.place.objects();
+    const [first] = objects.filter(({ name }) => name.sequence === 1);
+    const end = Number(first?.name.range.last);
+    expect(end).toBeLessThan(LONG);
+    for (const { name, path } of objects) {
+      const footer = await readObjectFooter(readFileSync(path));
+      const isOfFirst = Number(name.range.last) <= end;
+      expect(isOfFirst || Number(name.range.first) > end).toBe(true);
+      expect(Object.fromEntries(footer)).toMatchObject({
+        pipeline_type: isOfFirst ? "raw" : "emergency",
+        revision: String(isOfFirst ? revision - 1 : revision),
+      });
+    }
     tally.add(await site.check());
   });
 
   test("ends with the read in hand when it is told to stop", async () => {
-    const site = await openSite();
-    appendReadings(site.db, 3 * ROWS);
-    const uploader = site.start([]);
-    await uploader.untilOutput(/"msg":"ships what is new/);
+    const { site, uploader } = await startOnBacklog([]);
+    await until("the object is in the making", () => inTheMaking(site));
     uploader.process.kill("SIGTERM");
     expect(await uploader.finished).toMatchObject({ code: 0, stderr: "" });
+    const state = readSourceState(site.stateDir, NODE, "readings");
+    // What was read is committed, and the rest waits.
+    expect(state?.cursor).toBeGreaterThan(0n);
+    expect(state?.cursor).toBeLessThan(BigInt(LONG));
     tally.add(await site.check());
   });
 });
+
+/** With an uploader that has just begun to extract a backlog. */
+async function startOnBacklog(
+  flags: readonly string[],
+): Promise<{ readonly site: Site; readonly uploader: Running }> {
+  const site = await openSite();
+  appendReadings(site.db, LONG);
+  site.setType("raw");
+  return { site, uploader: site.start(flags) };
+}
+
+function inTheMaking({ stateDir }: Site): boolean {
+  const outbox = join(stateDir, "outbox");
+  return existsSync(outbox) && readdirSync(outbox).some((file) => file.startsWith("1-1-1-raw"));
+}
+
+function rowsIn(objects: readonly LakeObject[]): number {
+  return objects.reduce((sum, { name }) => sum + name.rows, 0);
+}
