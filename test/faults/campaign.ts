@@ -88,7 +88,12 @@ export type Here = Partial<
 
 /** How the checker runs the uploader, and what it has to know of what happened. */
 export interface CheckedRun
-  extends Partial<Pick<CheckOptions, "lossyGenerations" | "damagedTables" | "controlDatabase" | "node">> {
+  extends Partial<
+    Pick<
+      CheckOptions,
+      "lossyGenerations" | "damagedTables" | "controlDatabase" | "node" | "stateDir" | "observer"
+    >
+  > {
   readonly flags?: Flags;
   readonly here?: Here;
 }
