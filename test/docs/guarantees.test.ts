@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 const ROOT = join(import.meta.dirname, "../..");
 const text = readFileSync(join(ROOT, "docs/GUARANTEES.md"), "utf8");
 
-/** `` `test/….ts`: how the name begins ``, up to the end of the cell or the parenthesis. */
-const NAMED = /`(?<file>test\/[^`]+\.ts)`: (?<name>[^|)\n]+(?:\([^)]*\)[^|)\n]*)*)/g;
+/** `` `test/….ts`: how the name begins ``, up to the end of the cell or the parenthesis, or the next one's `;`. */
+const NAMED = /`(?<file>test\/[^`]+\.ts)`: (?<name>[^|)\n;]+(?:\([^)]*\)[^|)\n;]*)*)/g;
 
 const named = [...text.matchAll(NAMED)].map(({ groups }) => [
   (groups?.name ?? "").trim(),

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -15,7 +16,7 @@ const tally = tallyScenario("1 crash and failure in a backlog, which threads ext
 /** Three reads. */
 const ROWS = 17_000;
 /** So many that a change finds them on the way. */
-const LONG = 60_000;
+const LONG = 90_000;
 const STEPS = FAILPOINTS.slice(
   FAILPOINTS.indexOf("before-open"),
   FAILPOINTS.indexOf("after-commit") + 1,
@@ -83,7 +84,31 @@ describe("a backlog", () => {
       });
     }
     tally.add(await site.check());
-  });
+  }, 120_000);
+
+  test("takes no more memory when it is longer", async () => {
+    const site = await openSite();
+    site.db.exec(
+      "DROP TABLE readings; CREATE TABLE readings (id INTEGER PRIMARY KEY, timestamp TEXT, x BLOB)",
+    );
+    const insert = site.db.prepare("INSERT INTO readings (timestamp, x) VALUES ('a', ?)");
+    const values = Array.from({ length: 500 }, () => randomBytes(10_000));
+    const peaks: number[] = [];
+    for (const megabytes of [100, 300]) {
+      site.db.transaction(() => {
+        for (let row = 0; row < megabytes * 100; row++) insert.run(values[row % values.length]);
+      })();
+      const rows = Number(site.db.prepare("SELECT count(*) FROM readings").pluck().get());
+      const uploader = site.start(["--interval", "0.2"]);
+      await until(`${rows} rows are shipped`, () => rowsIn(site.place.objects()) === rows);
+      peaks.push(peakMemoryMb(uploader.process.pid as number));
+      uploader.process.kill("SIGTERM");
+      expect(await uploader.finished).toMatchObject({ code: 0 });
+    }
+    const [short = 0, long = 0] = peaks;
+    expect(long - short).toBeLessThan(100);
+    tally.add(await site.check([{ name: "readings", columns: ["timestamp"] }]));
+  }, 120_000);
 
   test("ends with the read in hand when it is told to stop", async () => {
     const { site, uploader } = await startOnBacklog([]);
@@ -95,8 +120,13 @@ describe("a backlog", () => {
     expect(state?.cursor).toBeGreaterThan(0n);
     expect(state?.cursor).toBeLessThan(BigInt(LONG));
     tally.add(await site.check());
-  });
+  }, 120_000);
 });
+
+function peakMemoryMb(pid: number): number {
+  const [, kilobytes = "0"] = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kilobytes) / 1024;
+}
 
 /** With an uploader that has just begun to extract a backlog. */
 async function startOnBacklog(
