@@ -1,8 +1,9 @@
--- One row for each node that has ever shipped anything: how far it is, and what of its rows was rejected.
+-- One row for each node that has ever shipped anything: how far it is, and what of its rows was rejected. Rows are
+-- those of vars.source_table; a node is heard of by whatever it ships.
 with shipped as (
     select
         node_id as _node_id,
-        sum(rejected_rows) as rejected_rows,
+        sum(case when `table` = '{{ var("source_table") }}' then rejected_rows else 0 end) as rejected_rows,
         max(last_object_at) as last_object_at
     from {{ source('bronze', 'ingest_nodes') }}
     where node_id is not null

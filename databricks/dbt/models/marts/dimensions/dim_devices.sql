@@ -3,7 +3,8 @@
 --   30 points  less 1.5 for each percent of anomalies: none left from 20 percent on
 --   20 points  less 20/7 for each day that the device has been silent while others of the fleet were not
 -- 80 and more is healthy, 60 and more fair, 40 and more poor, less is critical. Silence is counted from the fleet's
--- newest reading, not from the clock: a lake that is behind makes no device sick (fleet_health shows that).
+-- newest reading, not from the clock: a lake that is behind makes no device sick (fleet_health shows that). A reading
+-- of the future, from a clock that is ahead, is nobody's measure.
 with days as (
     select
         *,
@@ -12,7 +13,9 @@ with days as (
 ),
 
 fleet as (
-    select max(last_event_time) as newest from days
+    select max(last_event_time) as newest
+    from days
+    where last_event_time <= {{ build_time() }}
 ),
 
 seen as (
@@ -32,10 +35,12 @@ seen as (
 scored as (
     select
         seen.*,
-        50.0 * seen.recent_good / seen.recent_readings
-        + greatest(0.0, 30.0 - 150.0 * seen.recent_anomalies / seen.recent_readings)
-        + greatest(0.0, 20.0 - 20.0 * timestampdiff(second, seen.last_seen_at, fleet.newest) / (7 * 86400))
-            as points
+        round(
+            50.0 * seen.recent_good / seen.recent_readings
+            + greatest(0.0, 30.0 - 150.0 * seen.recent_anomalies / seen.recent_readings)
+            + greatest(0.0, 20.0 - 20.0 * greatest(0, timestampdiff(second, seen.last_seen_at, fleet.newest)) / 604800),
+            1
+        ) as points
     from seen
     cross join fleet
 )
@@ -55,7 +60,7 @@ select
     scored.last_seen_at,
     coalesce(scored.reading_count, 0) as reading_count,
     coalesce(scored.anomaly_count, 0) as anomaly_count,
-    round(coalesce(scored.points, 0), 1) as health_score,
+    coalesce(scored.points, 0) as health_score,
     case
         when scored.points >= 80 then 'healthy'
         when scored.points >= 60 then 'fair'
