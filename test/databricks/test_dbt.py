@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from dbt.cli.main import dbtRunner
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.testing import assertDataFrameEqual
 
 from edge import PREFIX, REGION, ROOT, Edge
+from lake.aggregates import merge_aggregates
 from lake.sources import read_settings
 from lake.streams import run_bronze
 
@@ -53,12 +55,20 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
     edge = Edge("edge-1", tmp_path / "edge", tmp_path / "lake")
     edge.ship("raw", 100, "2026-11-20T12:00:00Z")
     edge.ship("emergency", 100, "2026-11-21T12:00:00Z")
-    edge.ship("aggregated", 100, "2026-11-21T13:00:00Z")
+    # Three windows of two extractions; the one in the middle has readings of both.
+    edge.ship("aggregated", 100, "2026-11-21T13:00:02Z")
+    edge.ship("aggregated", 1300, "2026-11-21T13:01:10Z")
     spark.sql("CREATE DATABASE local_bronze")
     bronze()
     dbt("build")
     assert table("gold.fct_iot_events").count() == 200
-    assert table("silver.stg_aggregates").groupBy().sum("reading_count").first()[0] == 100
+    silver, partial = table("silver.stg_aggregates"), table("bronze.aggregated_sensor_readings")
+    assert silver.groupBy().sum("reading_count").first()[0] == 1400
+    merged = merge_aggregates(partial, ["_node_id"])
+    assert merged.count() < partial.count()
+    figures = [name for name in silver.columns if name in merged.columns]
+    assert {"_node_id", "window_start", "sensor_id", "anomaly_count", "voltage_sum_sq", "temperature_avg"} <= {*figures}
+    assertDataFrameEqual(silver.select(figures), merged.select(figures))
     before = days()
     assert sum(row["reading_count"] for row in before.values()) == 200
 
@@ -70,7 +80,7 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
     edge.upload()
     bronze()
     dbt("run")
-    late = table("gold.fct_iot_events").where("_rowid = 301").first()
+    late = table("gold.fct_iot_events").where("_rowid = 1601").first()
     assert table("gold.fct_iot_events").count() == 201
     after = days()
     own_day = (late["device_id"], late["event_date"])
@@ -86,8 +96,12 @@ def test_builds_are_complete_and_a_late_reading_changes_its_day(spark: SparkSess
 
     dbt("source", "freshness")
     dbt("docs", "generate")
-    catalog = json.loads((tmp_path / "target" / "catalog.json").read_text())
-    assert {f"model.iot_streaming.{name.split('.')[1]}" for name in names} <= set(catalog["nodes"])
+    catalog, manifest = (
+        json.loads((tmp_path / "target" / f"{name}.json").read_text())["nodes"] for name in ("catalog", "manifest")
+    )
+    assert {f"model.iot_streaming.{name.split('.')[1]}" for name in names} <= set(catalog)
+    for name, built in catalog.items():
+        assert set(built["columns"]) == set(manifest[name]["columns"]), f"{name}: columns that are not described"
 
 
 def test_the_project_parses_for_databricks_and_describes_every_column(
