@@ -46,12 +46,14 @@ def ingest_audit(
     now: datetime,
     pending_hours: float,
     quiet_hours: float,
+    tables: Sequence[str],
 ) -> DataFrame:
     """All findings, as rows of :data:`FINDING`; none of severity `error` proves that everything seen is complete.
 
     `inventory` is bronze's list of objects, `rows_by_object` that of :func:`count_rows`, `rowwise` the bronze tables
     of raw, schematized, rejected and emergency rows; `now` is when the run began: objects that came later may have
-    been listed after the rows were read, and are not judged before the next run.
+    been listed after the rows were read, and are not judged before the next run. `tables` are the sources that bronze
+    takes, as keys name them.
     """
     objects = inventory.where(F.col("object_key").isNotNull())
     moment = F.lit(now)
@@ -59,7 +61,8 @@ def ingest_audit(
         missing_sequences(objects, moment, pending_hours),
         missing_parts(objects, moment, pending_hours),
         duplicate_objects(objects),
-        wrong_rows(objects, rows_by_object, moment),
+        overlapping_ranges(objects),
+        wrong_rows(objects, rows_by_object, moment, pending_hours, tables),
         duplicate_rows(rowwise),
         quiet_nodes(objects, moment, quiet_hours),
         foreign_files(inventory),
@@ -177,17 +180,42 @@ def duplicate_objects(objects: DataFrame) -> DataFrame:
     )
 
 
-def wrong_rows(objects: DataFrame, rows_by_object: DataFrame, now: Column) -> DataFrame:
+def overlapping_ranges(objects: DataFrame) -> DataFrame:
+    """One finding for each extraction whose range begins before the end of an earlier one's, with what they share.
+
+    Ranges of one generation are disjoint and in order. Of windows, which have no rowids, only this tells that readings
+    are there twice.
+    """
+    extractions = objects.groupBy(*SOURCE, "sequence").agg(
+        F.min("first_rowid").alias("first_rowid"), F.max("last_rowid").alias("last_rowid")
+    )
+    before = Window.partitionBy(*SOURCE).orderBy("sequence").rowsBetween(Window.unboundedPreceding, -1)
+    overlapping = extractions.withColumn("reached", F.max("last_rowid").over(before)).where("first_rowid <= reached")
+    return _finding(
+        overlapping,
+        kind=F.lit("overlapping_range"),
+        severity=F.lit("error"),
+        sequence=F.col("sequence"),
+        first_rowid=F.col("first_rowid"),
+        last_rowid=F.least("last_rowid", "reached"),
+        detail=F.lit("an earlier sequence has these rowids too"),
+    )
+
+
+def wrong_rows(
+    objects: DataFrame, rows_by_object: DataFrame, now: Column, pending_hours: float, tables: Sequence[str]
+) -> DataFrame:
     """One finding for each object of which not all rows have arrived, and for each that was set aside.
 
-    Quarantined rows have arrived. An object without rows needs none to be complete.
+    Quarantined rows have arrived. An object without rows needs none to be complete. One of which no row has come is
+    pending at first: the streams of a run list at different moments, and S3 dates an upload by its beginning.
     """
     # Two files with one key are a finding of their own; the rows of both carry the key.
     files = objects.groupBy("object_key").agg(
         *[F.first(name).alias(name) for name in (*SOURCE, "sequence", "part", "first_rowid", "last_rowid")],
         F.sum("rows").alias("expected"),
         F.max("modification_time").alias("arrived"),
-        F.max("set_aside").alias("reason"),
+        F.max(F.when(F.col("table").isin(list(tables)), F.col("set_aside")).otherwise(_not_taken())).alias("reason"),
     )
     # Not fillna, which looks at the schema: a pipeline's queries must not, before the tables are there.
     judged = files.join(rows_by_object, "object_key", "left").withColumns(
@@ -196,7 +224,8 @@ def wrong_rows(objects: DataFrame, rows_by_object: DataFrame, now: Column) -> Da
     found, expected = F.col("rows_found"), F.col("expected")
     aside = F.col("reason").isNotNull() | ((found == 0) & (expected > 0)) | (F.col("rows_misfit") > 0)
     quarantined = F.col("rows_quarantined") > 0
-    to_come = (F.col("arrived") >= now) & F.col("reason").isNull()
+    unread = (found == 0) & (_hours_before(now, "arrived") < pending_hours)
+    to_come = ((F.col("arrived") >= now) | unread) & F.col("reason").isNull()
     wrong = judged.where(aside | (found != expected) | quarantined)
     return _finding(
         wrong,
@@ -211,7 +240,7 @@ def wrong_rows(objects: DataFrame, rows_by_object: DataFrame, now: Column) -> Da
         object_key=F.col("object_key"),
         expected=expected,
         found=found,
-        detail=F.when(to_come, "it came while the run was under way")
+        detail=F.when(to_come, "it came too late for the run, or while it was under way")
         .when(F.col("reason").isNotNull(), F.col("reason"))
         .when(
             F.col("rows_misfit") > 0,
@@ -225,6 +254,10 @@ def wrong_rows(objects: DataFrame, rows_by_object: DataFrame, now: Column) -> Da
         .otherwise(F.format_string("its key says %d rows, %d have come", expected, found)),
         since=F.col("arrived"),
     )
+
+
+def _not_taken() -> Column:
+    return F.format_string("the table %s is not among lake.tables", F.col("table"))
 
 
 def duplicate_rows(rowwise: Sequence[DataFrame]) -> DataFrame:

@@ -65,6 +65,7 @@ def bronze_tables(
             now,
             settings.pending_hours,
             settings.quiet_hours,
+            settings.tables,
         )
 
     tables += [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -10,6 +10,8 @@ from pyspark.testing import assertDataFrameEqual
 
 from lake import audit
 from objects import NOW, key, list_objects
+
+TABLES = ["readings"]
 
 
 def arrived(spark: SparkSession, rows: dict[str, int], quarantined: int = 0) -> DataFrame:
@@ -38,6 +40,10 @@ def kinds(findings: DataFrame) -> list[tuple]:
 
 def gaps(objects: DataFrame, pending_hours: float = 6) -> list[tuple]:
     return kinds(audit.missing_sequences(objects, F.lit(NOW), pending_hours))
+
+
+def wrong(objects: DataFrame, found: DataFrame, now: datetime = NOW, pending_hours: float = 6) -> list[tuple]:
+    return kinds(audit.wrong_rows(objects, found, F.lit(now), pending_hours, TABLES))
 
 
 def test_sequences_without_a_gap_are_complete(spark: SparkSession) -> None:
@@ -73,6 +79,22 @@ def test_nodes_and_generations_have_sequences_of_their_own(spark: SparkSession) 
     assert gaps(objects) == []
 
 
+def test_ranges_that_overlap_are_named_since_windows_have_no_rowids(spark: SparkSession) -> None:
+    wide = key(3, folder="aggregated").replace("-0000000000000000021-", "-0000000000000000019-")
+    objects = list_objects(
+        spark,
+        key(1, folder="aggregated"),
+        key(2, 1, 2),
+        key(2, 2, 2, folder="emergency"),
+        wide,
+        key(4),
+        key(3, node="edge-2"),
+    )
+    (overlap,) = audit.overlapping_ranges(objects).collect()
+    assert (overlap["kind"], overlap["severity"], overlap["node"]) == ("overlapping_range", "error", "edge-1")
+    assert (overlap["sequence"], overlap["first_rowid"], overlap["last_rowid"]) == (3, 19, 20)
+
+
 def test_parts_are_counted_over_all_buckets(spark: SparkSession) -> None:
     objects = list_objects(
         spark,
@@ -96,28 +118,44 @@ def test_a_part_that_is_there_twice_is_named(spark: SparkSession) -> None:
 def test_rows_are_as_many_as_the_name_says(spark: SparkSession) -> None:
     objects = list_objects(spark, key(1), key(2), key(3), key(4, rows=0))
     found = arrived(spark, {key(1): 10, key(2): 9})
-    assert kinds(audit.wrong_rows(objects, found, F.lit(NOW))) == [
+    assert wrong(objects, found, pending_hours=0.5) == [
         ("row_count", "error", 2, 1, 10, 9),
         ("set_aside_object", "error", 3, 1, 10, 0),
     ]
 
 
+def test_an_object_without_a_row_is_pending_at_first_since_streams_list_at_different_moments(
+    spark: SparkSession,
+) -> None:
+    objects = list_objects(spark, key(1), key(2))
+    assert wrong(objects, arrived(spark, {key(2): 9})) == [
+        ("pending_object", "info", 1, 1, 10, 0),
+        ("row_count", "error", 2, 1, 10, 9),
+    ]
+
+
+def test_an_object_of_a_table_that_is_not_taken_says_so(spark: SparkSession) -> None:
+    (finding,) = audit.wrong_rows(
+        list_objects(spark, key(1)), arrived(spark, {}), F.lit(NOW), 6, ["sensor_readings"]
+    ).collect()
+    assert (finding["kind"], finding["severity"]) == ("set_aside_object", "error")
+    assert finding["detail"] == "the table readings is not among lake.tables"
+
+
 def test_an_object_that_came_during_the_run_is_not_judged_yet(spark: SparkSession) -> None:
     objects = list_objects(spark, key(1))
-    before_it_came = F.lit(NOW - timedelta(hours=2))
-    assert kinds(audit.wrong_rows(objects, arrived(spark, {}), before_it_came)) == [
-        ("pending_object", "info", 1, 1, 10, 0)
-    ]
+    before_it_came = NOW - timedelta(hours=2)
+    assert wrong(objects, arrived(spark, {key(1): 9}), before_it_came) == [("pending_object", "info", 1, 1, 10, 9)]
 
 
 def test_the_reason_for_setting_an_object_aside_is_told(spark: SparkSession) -> None:
     objects = list_objects(spark, key(1), set_aside={key(1): "a is STRING, and DOUBLE in the table"})
-    (finding,) = audit.wrong_rows(objects, arrived(spark, {}), F.lit(NOW)).collect()
+    (finding,) = audit.wrong_rows(objects, arrived(spark, {}), F.lit(NOW), 6, TABLES).collect()
     assert (finding["kind"], finding["detail"]) == ("set_aside_object", "a is STRING, and DOUBLE in the table")
 
 
 def test_rows_in_quarantine_have_come_but_are_named(spark: SparkSession) -> None:
-    findings = audit.wrong_rows(list_objects(spark, key(1)), arrived(spark, {key(1): 10}, 2), F.lit(NOW))
+    findings = audit.wrong_rows(list_objects(spark, key(1)), arrived(spark, {key(1): 10}, 2), F.lit(NOW), 6, TABLES)
     assert [row["detail"] for row in findings.collect()] == ["2 of its rows failed an expectation"]
 
 
@@ -145,7 +183,7 @@ def test_all_findings_have_one_shape(spark: SparkSession) -> None:
     foreign = "raw/readings/ingest_date=2026-11-21/part-0.parquet"
     listed = list_objects(spark, key(1), key(3), key(3, rows=9), foreign, hours_ago=48)
     findings = audit.ingest_audit(
-        listed, arrived(spark, {key(1): 9}), [bronze(spark, (key(1), 1), (key(1), 1))], NOW, 6, 24
+        listed, arrived(spark, {key(1): 9}), [bronze(spark, (key(1), 1), (key(1), 1))], NOW, 6, 24, TABLES
     )
     assert dict(findings.dtypes) == audit.FINDING
     assert {row["kind"] for row in findings.collect()} == {

@@ -41,7 +41,9 @@ def audit(spark: SparkSession, inventory: DataFrame, by_object: DataFrame) -> Da
     columns = "_node_id string, _generation long, _rowid long, _object_key string"
     shared = [("edge-1", 1, 5, key(1)), ("edge-1", 1, 5, key(9)), ("edge-1", 1, 6, key(1))]
     rows = spark.createDataFrame(shared, columns)
-    return ingest_audit(inventory, by_object, [rows], NOW, pending_hours=0.5, quiet_hours=40).cache()
+    return ingest_audit(
+        inventory, by_object, [rows], NOW, pending_hours=0.5, quiet_hours=40, tables=["readings"]
+    ).cache()
 
 
 @pytest.fixture(scope="module")
