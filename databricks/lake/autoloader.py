@@ -13,6 +13,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType, _parse_datatype_string
 
 from lake.bronze import base_schema, bronze_rows
+from lake.runtime import auto_loader_options
 from lake.sources import Settings, Source, sources
 
 _READINGS = (
@@ -67,45 +68,16 @@ def explicit_schema(source: Source) -> StructType:
 
 
 def reader_options(source: Source, schema_location: str) -> dict[str, str]:
-    """The options of `cloudFiles` for a stream whose columns are those of :func:`explicit_schema`, and new ones.
-
-    A new column ends the stream once, and is a column when it starts again. A value of another type is kept in
-    `_rescued_data`; what the uploader found unfit for its column is in `_rescued`, a column as any other.
-    https://docs.databricks.com/ingestion/cloud-object-storage/auto-loader/options
-    """
-    hints = ", ".join(f"`{column.name}` {column.dataType.simpleString()}" for column in explicit_schema(source))
-    return {
-        "cloudFiles.format": "parquet",
-        "cloudFiles.schemaLocation": schema_location,
-        "cloudFiles.schemaHints": hints,
-        "cloudFiles.schemaEvolutionMode": "addNewColumns",
-        "cloudFiles.rescuedDataColumn": "_rescued_data",
-        # Bronze takes ingest_date from the key.
-        "cloudFiles.partitionColumns": "",
-        # New objects are told by S3's events, and not found by listing; needs file events on the external location.
-        "cloudFiles.useManagedFileEvents": "true",
-        # Nothing else is ours. The ownership markers lie below _owner/, outside of every source's folder.
-        "pathGlobFilter": "*.parquet",
-    }
-
-
-def first_options() -> dict[str, str]:
-    """The options while a source has no object, from which a schema could be inferred: the explicit one is all."""
-    return {
-        "cloudFiles.format": "parquet",
-        "cloudFiles.schemaEvolutionMode": "rescue",
-        "cloudFiles.rescuedDataColumn": "_rescued_data",
-        "cloudFiles.partitionColumns": "",
-        "cloudFiles.useManagedFileEvents": "true",
-        "pathGlobFilter": "*.parquet",
-    }
+    """The options for a stream whose columns are those of :func:`explicit_schema`, and new ones."""
+    return {**auto_loader_options(explicit_schema(source)), "cloudFiles.schemaLocation": schema_location}
 
 
 def read(spark: SparkSession, source: Source, streams: Streams, empty: bool) -> DataFrame:
     """The stream of a source's rows, with bronze's own columns. `empty`: no object lies there yet."""
     reader = spark.readStream.format("cloudFiles")
     if empty:
-        objects = reader.schema(explicit_schema(source)).options(**first_options()).load(source.folder)
+        # No schema can be inferred yet: the explicit one is all.
+        objects = reader.schema(explicit_schema(source)).options(**auto_loader_options(None)).load(source.folder)
     else:
         objects = reader.options(**reader_options(source, streams.schema_location(source))).load(source.folder)
     return bronze_rows(objects)

@@ -42,24 +42,35 @@ def read_objects(spark: SparkSession, source: Source, schema: StructType | None)
 
 
 def _auto_loader_rows(spark: SparkSession, source: Source, schema: StructType | None) -> DataFrame:
-    reader = (
-        spark.readStream.format("cloudFiles")
-        .option("cloudFiles.format", "parquet")
-        .option("cloudFiles.useManagedFileEvents", "true")
-        # Bronze takes ingest_date from the key.
-        .option("cloudFiles.partitionColumns", "")
-        .option("cloudFiles.rescuedDataColumn", "_rescued_data")
-        .option("pathGlobFilter", "*.parquet")
-    )
+    reader = spark.readStream.format("cloudFiles")
     if schema is not None:
         # Nothing lies there yet, from which a schema could be inferred.
-        return reader.schema(schema).option("cloudFiles.schemaEvolutionMode", "rescue").load(source.folder)
-    hints = ", ".join(f"`{f.name}` {f.dataType.simpleString()}" for f in base_schema(source))
-    return (
-        reader.option("cloudFiles.schemaEvolutionMode", "addNewColumns")
-        .option("cloudFiles.schemaHints", hints)
-        .load(source.folder)
-    )
+        return reader.schema(schema).options(**auto_loader_options(None)).load(source.folder)
+    return reader.options(**auto_loader_options(base_schema(source))).load(source.folder)
+
+
+def auto_loader_options(hints: StructType | None) -> dict[str, str]:
+    """The options of `cloudFiles` for Parquet whose columns are those of `hints`, and new ones; null: no new ones.
+
+    A new column ends the stream once, and is a column when it starts again. A value of another type is kept in
+    `_rescued_data`; what the uploader found unfit for its column is in `_rescued`, a column as any other.
+    https://docs.databricks.com/ingestion/cloud-object-storage/auto-loader/options
+    """
+    options = {
+        "cloudFiles.format": "parquet",
+        "cloudFiles.schemaEvolutionMode": "rescue" if hints is None else "addNewColumns",
+        "cloudFiles.rescuedDataColumn": "_rescued_data",
+        # Bronze takes ingest_date from the key.
+        "cloudFiles.partitionColumns": "",
+        # New objects are told by S3's events, and not found by listing; needs file events on the external location.
+        "cloudFiles.useManagedFileEvents": "true",
+        # Nothing else is ours. The ownership markers lie below _owner/, outside of every source's folder.
+        "pathGlobFilter": "*.parquet",
+    }
+    if hints is not None:
+        columns = (f"`{column.name}` {column.dataType.simpleString()}" for column in hints)
+        options["cloudFiles.schemaHints"] = ", ".join(columns)
+    return options
 
 
 def list_files(spark: SparkSession, settings: Settings) -> DataFrame:

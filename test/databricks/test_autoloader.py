@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from edge import PREFIX, REGION, Edge
 from lake import autoloader
 from lake.object_keys import TYPES
+from lake.runtime import auto_loader_options
 from lake.sources import Settings, Source, read_settings
 
 SCHEMA = {
@@ -78,6 +79,12 @@ def test_options_are_auto_loaders(settings: Settings) -> None:
     assert "`timestamp` string" in hints
     assert "`_rescued` string" in hints
     assert "_rescued_data" not in hints
+    first = auto_loader_options(None)
+    assert first == {
+        name: "rescue" if name.endswith("EvolutionMode") else value
+        for name, value in options.items()
+        if not name.endswith("schemaLocation")
+    }
 
 
 def test_a_stream_takes_what_is_new_once(spark: SparkSession, settings: Settings, tmp_path: Path) -> None:

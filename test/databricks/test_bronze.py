@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from lake.bronze import expectations, failing, meeting
-from lake.schemas import merge_schemas
+from lake.schemas import Learned, merge_schemas
 from lake.sources import Settings, Source, read_settings, sources
+from lake.tables import declare
 from objects import key
 
 NAMED = {"lake.bucket_prefix": "acme", "lake.region": "eu-west-1"}
@@ -49,6 +52,39 @@ def test_settings_that_do_not_name_buckets_or_tables_are_refused() -> None:
         settings(**{"lake.region": ""})
     with pytest.raises(ValueError, match="raw_a_b"):
         settings(lake__tables="a-b,a.b")
+
+
+class Pipelines:
+    """What a pipelines module is told: each table's expectations, where it knows them as Databricks' does."""
+
+    def __init__(self) -> None:
+        self.declared: dict[str, dict[str, str]] = {}
+
+    def table(self, name: str, comment: str) -> Callable[[Callable], None]:
+        return lambda query: self.declared.update({name: getattr(query, "expected", {})})
+
+    materialized_view = table
+
+
+class PipelinesThatExpect(Pipelines):
+    def expect_all(self, expected: dict[str, str]) -> Callable[[Callable], Callable]:
+        def decorate(query: Callable) -> Callable:
+            query.expected = expected
+            return query
+
+        return decorate
+
+
+def test_expectations_are_the_pipelines_where_it_knows_them_and_else_a_filter_and_a_quarantine(
+    spark: SparkSession,
+) -> None:
+    databricks, spark_alone = PipelinesThatExpect(), Pipelines()
+    for pipelines in (databricks, spark_alone):
+        declare(pipelines, spark, settings(), Learned())
+    of_audit = {"object_inventory", "ingest_audit", "ingest_nodes"}
+    expected = {s.name: expectations(s) for s in sources(settings())}
+    assert databricks.declared == {**expected, **{name: {} for name in of_audit}}
+    assert set(spark_alone.declared) == {*expected, *(f"{name}_quarantine" for name in expected), *of_audit}
 
 
 GOOD = ("edge-1", 1, 5, key(1), "2026-11-21", "[]")
