@@ -13,7 +13,8 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from lake import audit, runtime
+from lake import audit_rows, runtime
+from lake.audit import ingest_audit, ingest_nodes
 from lake.bronze import bronze_rows, expectations, failing, inventory, meeting
 from lake.schemas import Learned
 from lake.sources import Settings, Source, sources
@@ -52,13 +53,13 @@ def bronze_tables(
         return spark.read.table(qualify(name))
 
     def rows_by_object() -> DataFrame:
-        countable = [audit.countable(read(source.name), rescued_data=runtime.ON_DATABRICKS) for source in declared]
+        countable = [audit_rows.countable(read(source.name), rescued_data=runtime.ON_DATABRICKS) for source in declared]
         if by_filter:
-            countable += [audit.countable(read(source.quarantine), quarantined=True) for source in declared]
-        return audit.count_rows(countable)
+            countable += [audit_rows.countable(read(source.quarantine), quarantined=True) for source in declared]
+        return audit_rows.count_rows(countable)
 
     def findings() -> DataFrame:
-        return audit.ingest_audit(
+        return ingest_audit(
             read("object_inventory"),
             rows_by_object(),
             [read(source.name) for source in declared if source.rowwise],
@@ -73,7 +74,7 @@ def bronze_tables(
         Table(
             "ingest_nodes",
             "How far each node, table and generation is",
-            lambda: audit.ingest_nodes(read("object_inventory"), rows_by_object(), now),
+            lambda: ingest_nodes(read("object_inventory"), rows_by_object(), now),
             False,
         ),
     ]

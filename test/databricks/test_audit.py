@@ -8,7 +8,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.testing import assertDataFrameEqual
 
-from lake import audit
+from lake import audit_objects, audit_rows
+from lake.audit import ingest_audit
+from lake.findings import FINDING
 from objects import NOW, key, list_objects
 
 TABLES = ["readings"]
@@ -39,11 +41,11 @@ def kinds(findings: DataFrame) -> list[tuple]:
 
 
 def gaps(objects: DataFrame, pending_hours: float = 6) -> list[tuple]:
-    return kinds(audit.missing_sequences(objects, F.lit(NOW), pending_hours))
+    return kinds(audit_objects.missing_sequences(objects, F.lit(NOW), pending_hours))
 
 
 def wrong(objects: DataFrame, found: DataFrame, now: datetime = NOW, pending_hours: float = 6) -> list[tuple]:
-    return kinds(audit.wrong_rows(objects, found, F.lit(now), pending_hours, TABLES))
+    return kinds(audit_rows.wrong_rows(objects, found, F.lit(now), pending_hours, TABLES))
 
 
 def test_sequences_without_a_gap_are_complete(spark: SparkSession) -> None:
@@ -52,7 +54,7 @@ def test_sequences_without_a_gap_are_complete(spark: SparkSession) -> None:
 
 def test_a_gap_is_named_with_its_length_and_the_rowids_around_it(spark: SparkSession) -> None:
     objects = list_objects(spark, key(1), key(5), hours_ago=7)
-    (gap,) = audit.missing_sequences(objects, F.lit(NOW), 6).collect()
+    (gap,) = audit_objects.missing_sequences(objects, F.lit(NOW), 6).collect()
     assert (gap["kind"], gap["severity"]) == ("missing_object", "error")
     assert (gap["sequence"], gap["expected"], gap["first_rowid"], gap["last_rowid"]) == (2, 3, 11, 40)
     assert gap["detail"] == "no object of the sequences 2 to 4 has come"
@@ -90,7 +92,7 @@ def test_ranges_that_overlap_are_named_since_windows_have_no_rowids(spark: Spark
         key(4),
         key(3, node="edge-2"),
     )
-    (overlap,) = audit.overlapping_ranges(objects).collect()
+    (overlap,) = audit_objects.overlapping_ranges(objects).collect()
     assert (overlap["kind"], overlap["severity"], overlap["node"]) == ("overlapping_range", "error", "edge-1")
     assert (overlap["sequence"], overlap["first_rowid"], overlap["last_rowid"]) == (3, 19, 20)
 
@@ -103,14 +105,14 @@ def test_parts_are_counted_over_all_buckets(spark: SparkSession) -> None:
         key(2, 2, 2, folder="rejected/schematized"),
         hours_ago=7,
     )
-    (missing,) = audit.missing_parts(objects, F.lit(NOW), 6).collect()
+    (missing,) = audit_objects.missing_parts(objects, F.lit(NOW), 6).collect()
     assert (missing["kind"], missing["sequence"], missing["part"]) == ("missing_object", 2, 1)
     assert (missing["first_rowid"], missing["last_rowid"]) == (11, 20)
 
 
 def test_a_part_that_is_there_twice_is_named(spark: SparkSession) -> None:
     objects = list_objects(spark, key(1), key(1, rows=9), key(1, 2, 2), hours_ago={key(1): 2.0})
-    (twice,) = audit.duplicate_objects(objects).collect()
+    (twice,) = audit_objects.duplicate_objects(objects).collect()
     assert (twice["object_key"], twice["severity"]) == (key(1, rows=9), "error")
     assert twice["detail"].endswith(key(1))
 
@@ -135,7 +137,7 @@ def test_an_object_without_a_row_is_pending_at_first_since_streams_list_at_diffe
 
 
 def test_an_object_of_a_table_that_is_not_taken_says_so(spark: SparkSession) -> None:
-    (finding,) = audit.wrong_rows(
+    (finding,) = audit_rows.wrong_rows(
         list_objects(spark, key(1)), arrived(spark, {}), F.lit(NOW), 6, ["sensor_readings"]
     ).collect()
     assert (finding["kind"], finding["severity"]) == ("set_aside_object", "error")
@@ -150,12 +152,14 @@ def test_an_object_that_came_during_the_run_is_not_judged_yet(spark: SparkSessio
 
 def test_the_reason_for_setting_an_object_aside_is_told(spark: SparkSession) -> None:
     objects = list_objects(spark, key(1), set_aside={key(1): "a is STRING, and DOUBLE in the table"})
-    (finding,) = audit.wrong_rows(objects, arrived(spark, {}), F.lit(NOW), 6, TABLES).collect()
+    (finding,) = audit_rows.wrong_rows(objects, arrived(spark, {}), F.lit(NOW), 6, TABLES).collect()
     assert (finding["kind"], finding["detail"]) == ("set_aside_object", "a is STRING, and DOUBLE in the table")
 
 
 def test_rows_in_quarantine_have_come_but_are_named(spark: SparkSession) -> None:
-    findings = audit.wrong_rows(list_objects(spark, key(1)), arrived(spark, {key(1): 10}, 2), F.lit(NOW), 6, TABLES)
+    findings = audit_rows.wrong_rows(
+        list_objects(spark, key(1)), arrived(spark, {key(1): 10}, 2), F.lit(NOW), 6, TABLES
+    )
     assert [row["detail"] for row in findings.collect()] == ["2 of its rows failed an expectation"]
 
 
@@ -163,17 +167,17 @@ def test_rows_are_unique_within_node_generation_and_table(spark: SparkSession) -
     once = bronze(spark, (key(1), 1), (key(1), 2), (key(2), 11))
     other = bronze(spark, (key(1, node="edge-2"), 1), node="edge-2")
     anew = bronze(spark, (key(1, generation=2), 1), generation=2)
-    assert kinds(audit.duplicate_rows([once, other, anew])) == []
+    assert kinds(audit_rows.duplicate_rows([once, other, anew])) == []
     elsewhere = key(1, 2, 2, folder="emergency")
     again = bronze(spark, (elsewhere, 1), (elsewhere, 2))
-    (shared,) = audit.duplicate_rows([once, other, anew, again]).collect()
+    (shared,) = audit_rows.duplicate_rows([once, other, anew, again]).collect()
     assert (shared["expected"], shared["found"], shared["first_rowid"], shared["last_rowid"]) == (2, 4, 1, 2)
     assert shared["detail"] == f"the same rows are in {elsewhere} and {key(1)}"
 
 
 def test_a_node_is_quiet_when_none_of_its_tables_sends(spark: SparkSession) -> None:
     ages = {key(1): 30.0, key(1, node="edge-2"): 30.0, key(2, node="edge-2"): 1.0}
-    findings = audit.quiet_nodes(list_objects(spark, *ages, hours_ago=ages), F.lit(NOW), 24).collect()
+    findings = audit_objects.quiet_nodes(list_objects(spark, *ages, hours_ago=ages), F.lit(NOW), 24).collect()
     assert [(row["node"], row["severity"], row["detail"]) for row in findings] == [
         ("edge-1", "warning", "no object for 30.0 hours")
     ]
@@ -182,10 +186,10 @@ def test_a_node_is_quiet_when_none_of_its_tables_sends(spark: SparkSession) -> N
 def test_all_findings_have_one_shape(spark: SparkSession) -> None:
     foreign = "raw/readings/ingest_date=2026-11-21/part-0.parquet"
     listed = list_objects(spark, key(1), key(3), key(3, rows=9), foreign, hours_ago=48)
-    findings = audit.ingest_audit(
+    findings = ingest_audit(
         listed, arrived(spark, {key(1): 9}), [bronze(spark, (key(1), 1), (key(1), 1))], NOW, 6, 24, TABLES
     )
-    assert dict(findings.dtypes) == audit.FINDING
+    assert dict(findings.dtypes) == FINDING
     assert {row["kind"] for row in findings.collect()} == {
         "missing_object",
         "duplicate_object",
@@ -199,6 +203,6 @@ def test_all_findings_have_one_shape(spark: SparkSession) -> None:
 def test_rows_are_counted_by_object(spark: SparkSession) -> None:
     rows = bronze(spark, (key(1), 1), (key(1), 2), (key(2), 11))
     failed = bronze(spark, (key(2), 12))
-    counted = audit.count_rows([audit.countable(rows), audit.countable(failed, quarantined=True)])
+    counted = audit_rows.count_rows([audit_rows.countable(rows), audit_rows.countable(failed, quarantined=True)])
     expected = [(key(1), "edge-1", 2, 0, 0), (key(2), "edge-1", 2, 1, 0)]
     assertDataFrameEqual(counted, spark.createDataFrame(expected, counted.schema))
