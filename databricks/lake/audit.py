@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake.audit_objects import (
+    disagreeing_parts,
     duplicate_objects,
     foreign_files,
     missing_parts,
@@ -48,6 +49,7 @@ def ingest_audit(
         missing_sequences(objects, moment, pending_hours),
         missing_parts(objects, moment, pending_hours),
         duplicate_objects(objects),
+        disagreeing_parts(objects),
         overlapping_ranges(objects),
         wrong_rows(objects, rows_by_object, moment, pending_hours, tables),
         duplicate_rows(rowwise),

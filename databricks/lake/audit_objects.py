@@ -98,6 +98,29 @@ def duplicate_objects(objects: DataFrame) -> DataFrame:
     )
 
 
+def disagreeing_parts(objects: DataFrame) -> DataFrame:
+    """One finding for each extraction whose objects have other ranges or numbers of parts than one another.
+
+    Then two extractions have had one sequence, and parts of both do not make a whole one.
+    """
+    extractions = objects.groupBy(*SOURCE, "sequence").agg(
+        F.size(F.collect_set(F.struct("first_rowid", "last_rowid", "parts"))).alias("claims"),
+        F.min("first_rowid").alias("first_rowid"),
+        F.max("last_rowid").alias("last_rowid"),
+    )
+    return finding(
+        extractions.where("claims > 1"),
+        kind=F.lit("disagreeing_parts"),
+        severity=F.lit("error"),
+        sequence=F.col("sequence"),
+        first_rowid=F.col("first_rowid"),
+        last_rowid=F.col("last_rowid"),
+        expected=F.lit(1),
+        found=F.col("claims"),
+        detail=F.lit("its objects are of different extractions: their ranges or numbers of parts differ"),
+    )
+
+
 def overlapping_ranges(objects: DataFrame) -> DataFrame:
     """One finding for each extraction whose range begins before the end of an earlier one's, with what they share.
 

@@ -97,6 +97,15 @@ def test_ranges_that_overlap_are_named_since_windows_have_no_rowids(spark: Spark
     assert (overlap["sequence"], overlap["first_rowid"], overlap["last_rowid"]) == (3, 19, 20)
 
 
+def test_parts_of_two_extractions_are_not_one_that_is_whole(spark: SparkSession) -> None:
+    longer = key(1, 2, 2).replace("-0000000000000000010-", "-0000000000000000012-")
+    objects = list_objects(spark, key(1, 1, 2), longer, key(2, 1, 2), key(2, 2, 2), key(3, 1, 1), key(3, 2, 2))
+    assert kinds(audit_objects.disagreeing_parts(objects)) == [
+        ("disagreeing_parts", "error", 1, None, 1, 2),
+        ("disagreeing_parts", "error", 3, None, 1, 2),
+    ]
+
+
 def test_parts_are_counted_over_all_buckets(spark: SparkSession) -> None:
     objects = list_objects(
         spark,
