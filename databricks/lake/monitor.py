@@ -37,8 +37,9 @@ def gaps(audit: DataFrame) -> DataFrame:
 
 
 def duplicates(audit: DataFrame) -> DataFrame:
-    """Rows and objects that are there twice."""
-    wanted = audit.where(F.col("kind").isin("duplicate_rows", "duplicate_object"))
+    """Rows and objects that are there twice, and what tells of readings that are."""
+    kinds = ("duplicate_rows", "duplicate_object", "disagreeing_parts", "overlapping_range")
+    wanted = audit.where(F.col("kind").isin(*kinds))
     return _sorted(wanted, "sequence", "part", "first_rowid", "last_rowid", "expected", "found", "object_key")
 
 

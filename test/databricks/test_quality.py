@@ -116,6 +116,12 @@ def test_monitor_shows_who_is_late_as_of_now(spark: SparkSession, nodes: DataFra
     assert late[0]["lag_minutes"] - late[1]["lag_minutes"] == pytest.approx(timedelta(hours=47).total_seconds() / 60)
 
 
+@pytest.mark.parametrize("kind", ["duplicate_rows", "duplicate_object", "disagreeing_parts", "overlapping_range"])
+def test_monitor_shows_whatever_is_there_twice(audit: DataFrame, kind: str) -> None:
+    finding = audit.where("kind = 'missing_object'").drop("kind").selectExpr("*", f"'{kind}' AS kind")
+    assert [row["kind"] for row in monitor.duplicates(finding).collect()] == [kind]
+
+
 def test_monitor_shows_gaps_duplicates_and_reasons(spark: SparkSession, audit: DataFrame) -> None:
     assert [(row["node"], row["sequence"], row["severity"]) for row in monitor.gaps(audit).collect()] == [
         ("edge-1", 2, "error")
