@@ -53,6 +53,18 @@ def test_actions_are_pinned() -> None:
                 assert re.fullmatch(r"[\w.-]+/[\w./-]+@(v\d+(\.\d+\.\d+)?|[0-9a-f]{40})", action), f"{name}: {action}"
 
 
+def test_the_cli_that_is_installed_is_the_one_that_the_bundle_and_the_document_ask_for() -> None:
+    installed = {
+        step["uses"].removeprefix("databricks/setup-cli@v")
+        for _, job in jobs()
+        for step in job.get("steps", [])
+        if step.get("uses", "").startswith("databricks/setup-cli@")
+    }
+    (version,) = installed
+    assert load(ROOT / "databricks").config["bundle"]["databricks_cli_version"] == f">= {version}"
+    assert f"from {version}," in (ROOT / "docs" / "DATABRICKS.md").read_text()
+
+
 def test_permissions_are_the_least() -> None:
     for path in WORKFLOWS:
         assert workflow(path.stem)["permissions"] == {"contents": "read"}, path.stem
