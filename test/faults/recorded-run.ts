@@ -168,7 +168,13 @@ function createRecorder({ folder, database, stateDir }: Site, state: State) {
     const noteLake = () => {
       note("commit");
       const root = join(folder, "lake");
-      lake = new Map(filesBelow(root).map((path) => [path, readFileSync(join(root, path))]));
+      // What the other lane has under way may be gone by now.
+      lake = new Map(
+        filesBelow(root).flatMap((path) => {
+          const bytes = readIfThere(join(root, path));
+          return bytes ? [[path, bytes]] : [];
+        }),
+      );
     };
     return {
       ...sink,
@@ -197,6 +203,15 @@ function createRecorder({ folder, database, stateDir }: Site, state: State) {
       for (const { db } of [committed.state, committed.source]) db.close();
     },
   };
+}
+
+function readIfThere(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
 }
 
 function listedIn(db: ReadingsDatabase): Map<string, string> {
