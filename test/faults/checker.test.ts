@@ -185,7 +185,9 @@ async function openReplaced() {
   appendReadings(db, 100);
   expect(await site.ship({ "max-batch-size": 20 })).toMatchObject({ code: 0 });
   const before = rowsOf(db, "readings");
-  db.exec("DELETE FROM readings WHERE id > 90; UPDATE sqlite_sequence SET seq = 90 WHERE name = 'readings'");
+  // With a change of what is left, so that it is compared where objects ended.
+  db.exec(`UPDATE readings SET synced = 1; DELETE FROM readings WHERE id > 90;
+    UPDATE sqlite_sequence SET seq = 90 WHERE name = 'readings'`);
   appendReadings(db, 30, { timestamp: "2025-01-01T00:00:00.000Z" });
   expect(await site.ship()).toMatchObject({ code: 0 });
   const incarnations = [
