@@ -21,7 +21,8 @@ if [ -z "${npm_config_nodedir:-}" ] && [ -f "$node_prefix/include/node/node.h" ]
   export npm_config_nodedir=$node_prefix
 fi
 
-if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+# Without tsx, `npm prune --omit=dev` has taken away what builds and what the scripts run by.
+if [ ! -x node_modules/.bin/tsx ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo "Installing dependencies (one or two minutes, the first time) …"
   npm ci --no-audit --no-fund --loglevel=error
 fi

@@ -3,7 +3,7 @@
 # Usage: run.sh NAME [ARGUMENTS]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+if [ ! -x node_modules/.bin/tsx ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   ./scripts/install.sh >&2
 fi
 program=$1

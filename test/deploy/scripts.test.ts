@@ -93,6 +93,32 @@ test("start-uploader.sh without a configuration, or with one that is not there, 
   });
 });
 
+describe("a clone that `npm prune --omit=dev` has been run in", () => {
+  /** The scripts beside an npm that says what it was asked for; the folder, with what is in node_modules/.bin. */
+  function clone(programs: readonly string[]): string {
+    const folder = temporaryFolder();
+    for (const path of ["node_modules/.bin", "scripts/aws", "bin"])
+      mkdirSync(join(folder, path), { recursive: true });
+    for (const script of ["scripts/install.sh", "scripts/aws/run.sh"])
+      cpSync(join(ROOT, script), join(folder, script));
+    for (const file of ["package-lock.json", "node_modules/.package-lock.json"])
+      writeFileSync(join(folder, file), "{}");
+    writeFileSync(join(folder, "bin/npm"), '#!/bin/sh\necho "npm $1"\n', { mode: 0o755 });
+    for (const name of programs)
+      writeFileSync(join(folder, "node_modules/.bin", name), "#!/bin/sh\n", { mode: 0o755 });
+    return folder;
+  }
+  const asked = (script: string, folder: string) => {
+    const { stdout, stderr } = bash(`PATH="$PWD/bin:$PATH" ${script}`, {}, folder);
+    return (stdout + stderr).match(/^npm \w+$/gm) ?? [];
+  };
+
+  test.each(["scripts/install.sh", "scripts/aws/run.sh no-such-program"])("%s installs again", (script) => {
+    expect(asked(script, clone([]))).toEqual(["npm ci", "npm run"]);
+    expect(asked(script, clone(["tsx"]))).not.toContain("npm ci");
+  });
+});
+
 describe("set-environment.sh", () => {
   const NAMES = "$S3_PREFIX $S3_REGION $S3_BUCKET_RAW $S3_BUCKET_EMERGENCY $CONFIG_PATH $SENSOR_DB_PATH";
 
