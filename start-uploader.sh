@@ -57,7 +57,7 @@ fi
 variables=(AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_REGION AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3
   S3_ENABLED S3_REGION S3_PREFIX S3_BUCKET_PREFIX S3_BUCKET_RAW S3_BUCKET_SCHEMATIZED S3_BUCKET_AGGREGATED
   S3_BUCKET_EMERGENCY SQLITE_TABLE_NAME TIMESTAMP_COL UPLOAD_INTERVAL MAX_BATCH_SIZE OUTBOX_MAX_MB OUTPUT_DIRECTORY
-  PIPELINE_DB STATUS_ADDRESS LOG_LEVEL)
+  PIPELINE_DB ALLOW_NETWORK_FILESYSTEM STATUS_ADDRESS SPOT_NOTICES LOG_LEVEL)
 options=(--env "NODE_ID=${NODE_ID:-$(hostname)}")
 for name in "${variables[@]}"; do
   if [ -n "${!name:-}" ]; then
@@ -79,5 +79,6 @@ if [ "$(docker container inspect -f '{{.State.Running}}' databricks-uploader 2>/
   exit 1
 fi
 docker rm databricks-uploader >/dev/null 2>&1 || true
-docker run --detach --name databricks-uploader --restart unless-stopped "${options[@]}" "$image" "$@" >/dev/null
+# Docker's ten seconds are short for the object in hand on a thin line.
+docker run --detach --name databricks-uploader --restart unless-stopped --stop-timeout 60 "${options[@]}" "$image" "$@" >/dev/null
 echo "The uploader ships what is in $data; see \`docker logs -f databricks-uploader\`."

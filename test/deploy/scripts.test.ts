@@ -1,7 +1,8 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { SETTINGS } from "../../src/config/setting-table.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -90,6 +91,38 @@ test("start-uploader.sh without a configuration, or with one that is not there, 
   expect(bash("./start-uploader.sh nowhere.yaml")).toMatchObject({
     status: 2,
     stderr: "start-uploader: there is no file nowhere.yaml\n",
+  });
+});
+
+describe("start-uploader.sh with an engine", () => {
+  /** What of a container's own is not passed on: its paths, its name, and how it was started. */
+  const OWN = ["SQLITE_PATH", "SENSOR_DB_PATH", "STATE_DIR", "NODE_ID", "ONCE"];
+
+  /** What `docker run` is called with. */
+  function started(env: Readonly<Record<string, string>>): string {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "config.yaml"), "");
+    const docker = '#!/bin/sh\nif [ "$1" = run ]; then echo "$@" >>"$CALLS"; fi\n';
+    writeFileSync(join(folder, "docker"), docker, { mode: 0o755 });
+    const PATH = `${folder}:${process.env.PATH}`;
+    const calls = join(folder, "calls");
+    const { status } = bash(`./start-uploader.sh ${folder}/config.yaml`, { ...env, PATH, CALLS: calls });
+    expect(status).toBe(0);
+    return readFileSync(calls, "utf8");
+  }
+
+  test("passes on every variable of the uploader by its name alone, unless it is the container's own", () => {
+    const names = Object.values(SETTINGS)
+      .flatMap(({ env = [] }) => env)
+      .filter((name) => !OWN.includes(name));
+    expect(names).toContain("S3_BUCKET_RAW");
+    const call = started(Object.fromEntries(names.map((name) => [name, "a value"])));
+    for (const name of names) expect(call).toContain(`--env ${name} `);
+    expect(call).not.toContain("a value");
+  });
+
+  test("has time to finish the object in hand", () => {
+    expect(started({})).toContain("--stop-timeout 60 ");
   });
 });
 
