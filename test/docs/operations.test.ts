@@ -41,9 +41,13 @@ test.each(messages)("%s is a message of the sources", (message) => {
 
 const DOCUMENTS = [
   "CONTRIBUTING.md",
+  "README.md",
+  "docs/AWS.md",
+  "docs/CONTAINERS.md",
   "docs/DATABASE.md",
   "docs/EXTENDING.md",
   "docs/OPERATIONS.md",
+  "docs/SPOT.md",
   "docs/TESTING.md",
   "deploy/systemd/README.md",
   "deploy/bacalhau/README.md",
