@@ -53,6 +53,7 @@ function existence(s3: S3Client, { name: Bucket }: Bucket, region: string): Prop
     async read() {
       const head = await orNull(s3.send(new HeadBucketCommand({ Bucket }))).catch((error) => {
         if (error?.$metadata?.httpStatusCode === 301) throw elsewhere(Bucket, region);
+        if (error?.$metadata?.httpStatusCode === 403) throw closed(Bucket);
         throw error;
       });
       if (head?.BucketRegion && head.BucketRegion !== region) throw elsewhere(Bucket, region);
@@ -80,6 +81,15 @@ function elsewhere(bucket: string, region: string): UploaderError {
     code: "CONFIG_INVALID",
     message: `There is a bucket ${bucket}, but not in ${region}.`,
     hint: "Give its region, or choose another --prefix.",
+  });
+}
+
+/** S3 answers a HEAD without a body, so it does not say which of the two it is. */
+function closed(bucket: string): UploaderError {
+  return new UploaderError({
+    code: "SINK_DENIED",
+    message: `These credentials may not look at the bucket ${bucket}, or it is another account's.`,
+    hint: "Run this as somebody who may (docs/AWS.md names the permissions), or choose another --prefix: all accounts share the names of buckets.",
   });
 }
 

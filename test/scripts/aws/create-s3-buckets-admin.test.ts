@@ -254,6 +254,15 @@ suiteFor("moto", "scripts/create-s3-buckets-admin.sh", (server) => {
     expect(await buckets()).toEqual([]);
   });
 
+  test("a bucket that may not be looked at is perhaps another account's, which is said with both ways out", async () => {
+    await create();
+    const somebody = await account.createUser("somebody");
+    const denied = await account.enforcingIam(() => account.run(SCRIPT, NAMED, somebody));
+    expect(denied.code).toBe(1);
+    expect(denied.stderr).toContain(`may not look at the bucket ${RAW}, or it is another account's.`);
+    expect(denied.stderr).toContain("or choose another --prefix");
+  });
+
   test("us-east-1 is made without a constraint, which S3 refuses there", async () => {
     const made = await account.run(SCRIPT, ["--prefix", "acme", "--region", "us-east-1"]);
     expect(made).toMatchObject({ code: 0, stderr: "" });
