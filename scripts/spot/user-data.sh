@@ -47,7 +47,7 @@ until_done() {
 }
 
 install_tools() {
-  dnf install -y -q git-core nodejs22 nodejs22-npm gcc gcc-c++ make python3 &&
+  dnf install -y -q git-core nodejs22 nodejs22-npm gcc gcc-c++ make python3 diffutils e2fsprogs &&
     link_program node && link_program npm
 }
 

@@ -208,6 +208,8 @@ mkdir -p "$(dirname "$DEVICE_FILE")"; truncate -s 64M "$DEVICE_FILE"`,
         "systemctl enable --now --no-block databricks-uploader",
       ].map(at);
       expect(steps).toEqual([...steps].sort((left, right) => left - right));
+      // An image without cmp would take every blank volume for somebody's; without mkfs.ext4 it would make nothing.
+      expect(all[at("dnf install")]).toMatch(/ diffutils e2fsprogs( |$)/);
       expect(all.filter((call) => call.startsWith("aws "))).toHaveLength(3);
       // Once, although it was asked for twice.
       expect(done.stdout.match(/VolumeInUse/g)).toHaveLength(1);
