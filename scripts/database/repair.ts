@@ -13,6 +13,7 @@ import { UploaderError } from "../../src/core/errors.ts";
 import { openDatabase } from "../../src/sqlite/open.ts";
 import { examineDatabase, integrityFaults, isSound } from "./examine.ts";
 import { findHolders } from "./file-holders.ts";
+import { hasLock } from "./file-locks.ts";
 import { putInPlace } from "./put-in-place.ts";
 import { findShell, recoverWithShell } from "./recover-with-shell.ts";
 import { rowCounts } from "./row-counts.ts";
@@ -131,7 +132,10 @@ function assertUnchanged(path: string, before: string): void {
 
 function assertAlone(path: string): void {
   const [first, ...others] = findHolders(path)?.found ?? [];
-  if (!first) return;
+  if (!first) {
+    if (hasLock(path)) throw inUse(path, "a process that cannot be seen from here has it open");
+    return;
+  }
   const more = others.length > 0 ? ` and ${others.length} more` : "";
   throw inUse(path, `process ${first.pid} (${first.command})${more} has it open`);
 }

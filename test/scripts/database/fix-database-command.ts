@@ -9,12 +9,17 @@ export interface Fixed {
   readonly printed: string;
 }
 
-/** Runs the script as an operator does. */
-export async function fixDatabase(args: readonly string[], env: Record<string, string> = {}): Promise<Fixed> {
+/** Runs the script as an operator does, or as another user, with its number. */
+export async function fixDatabase(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  uid?: number,
+): Promise<Fixed> {
   const { PATH = "", HOME = "", UPLOADER_SQLITE_SHELL = "" } = process.env;
   const child = spawn(SCRIPT, args, {
     env: { PATH, HOME, UPLOADER_SQLITE_SHELL, ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   let printed = "";
   for (const stream of [child.stdout, child.stderr])

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readdirSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
@@ -15,6 +15,7 @@ import { fixDatabase } from "./fix-database-command.ts";
 const ROWS = 5_000;
 /** Those that makeDamaged deletes again. */
 const DELETED = 5;
+const NOBODY = 65_534;
 const WITHOUT_SHELL = { UPLOADER_SQLITE_SHELL: "none" };
 
 test("is refused while another process has it open, and changes nothing", async () => {
@@ -28,6 +29,23 @@ test("is refused while another process has it open, and changes nothing", async 
   expect(readdirSync(folder).filter((name) => name.includes("repair"))).toEqual([]);
   await writer.stop();
 });
+
+test.runIf(process.getuid?.() === 0)(
+  "is refused while a process has it open that this user cannot see, though it writes nothing",
+  async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "sensor.db");
+    const writer = openReadings(path);
+    appendReadings(writer, 10);
+    chmodSync(folder, 0o777);
+    for (const suffix of ["", "-wal", "-shm"]) chmodSync(path + suffix, 0o666);
+    const { code, printed } = await fixDatabase(["--repair", path], { TMPDIR: folder }, NOBODY);
+    expect(printed).toContain("is not repaired: a process that cannot be seen from here has it open");
+    expect(code).toBe(1);
+    expect(writer.open).toBe(true);
+    expect(readdirSync(folder).filter((name) => name.includes("repair"))).toEqual([]);
+  },
+);
 
 test("a sound one with a log that was left: by SQLite's backup, every row, the old one kept with its log", async () => {
   const folder = temporaryFolder();
