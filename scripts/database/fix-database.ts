@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
@@ -59,9 +60,12 @@ try {
   process.exitCode = error instanceof UploaderError ? error.exitCode : 1;
 }
 
+/** The file itself where the name is a symbolic link: SQLite puts log and index beside that. */
 function databasePath(given: string | undefined): string {
-  if (given) return resolve(given);
-  return loadControlDatabase({ configPath: undefined, env: process.env, cwd: process.cwd() }).path;
+  const path = given
+    ? resolve(given)
+    : loadControlDatabase({ configPath: undefined, env: process.env, cwd: process.cwd() }).path;
+  return existsSync(path) ? realpathSync(path) : path;
 }
 
 function runCheck(path: string): void {

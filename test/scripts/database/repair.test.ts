@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, readdirSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, test } from "vitest";
@@ -46,6 +46,20 @@ test.runIf(process.getuid?.() === 0)(
     expect(readdirSync(folder).filter((name) => name.includes("repair"))).toEqual([]);
   },
 );
+
+test("by another name: the file it stands for is repaired, with the log that lies beside that", async () => {
+  const folder = temporaryFolder();
+  const [path, name] = [join(folder, "data/left.db"), join(folder, "name.db")];
+  mkdirSync(join(folder, "data"));
+  appendReadings(openReadings(join(folder, "sensor.db")), 250);
+  for (const suffix of ["", "-wal"]) copyFileSync(join(folder, `sensor.db${suffix}`), path + suffix);
+  symlinkSync(path, name);
+  const { code, printed } = await fixDatabase(["--repair", name]);
+  expect(printed).toMatch(/readings +250/);
+  expect(code).toBe(0);
+  expect(lstatSync(name).isSymbolicLink()).toBe(true);
+  expect(countRows(path)).toBe(250);
+});
 
 test("a sound one with a log that was left: by SQLite's backup, every row, the old one kept with its log", async () => {
   const folder = temporaryFolder();
