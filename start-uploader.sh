@@ -71,6 +71,8 @@ options+=(--read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileg
 docker image inspect "$image" >/dev/null 2>&1 || "$root/scripts/build.sh"
 case " $* " in
   *" --once "* | *" --dry-run "* | *" state "* | *" outbox "* | *" --help "* | *" --version "*)
+    # `state rebuild` asks.
+    if [ -t 0 ] && [ -t 1 ]; then options=(--interactive --tty "${options[@]}"); fi
     exec docker run --rm "${options[@]}" "$image" "$@"
     ;;
 esac

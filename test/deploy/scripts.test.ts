@@ -98,15 +98,16 @@ describe("start-uploader.sh with an engine", () => {
   /** What of a container's own is not passed on: its paths, its name, and how it was started. */
   const OWN = ["SQLITE_PATH", "SENSOR_DB_PATH", "STATE_DIR", "NODE_ID", "ONCE"];
 
-  /** What `docker run` is called with. */
-  function started(env: Readonly<Record<string, string>>): string {
+  /** What `docker run` is called with; `shell` is the command line, with CONFIG for the configuration's path. */
+  function started(env: Readonly<Record<string, string>>, shell = "./start-uploader.sh CONFIG"): string {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "config.yaml"), "");
     const docker = '#!/bin/sh\nif [ "$1" = run ]; then echo "$@" >>"$CALLS"; fi\n';
     writeFileSync(join(folder, "docker"), docker, { mode: 0o755 });
     const PATH = `${folder}:${process.env.PATH}`;
     const calls = join(folder, "calls");
-    const { status } = bash(`./start-uploader.sh ${folder}/config.yaml`, { ...env, PATH, CALLS: calls });
+    const command = shell.replace("CONFIG", `${folder}/config.yaml`);
+    const { status } = bash(command, { ...env, PATH, CALLS: calls });
     expect(status).toBe(0);
     return readFileSync(calls, "utf8");
   }
@@ -119,6 +120,13 @@ describe("start-uploader.sh with an engine", () => {
     const call = started(Object.fromEntries(names.map((name) => [name, "a value"])));
     for (const name of names) expect(call).toContain(`--env ${name} `);
     expect(call).not.toContain("a value");
+  });
+
+  const hasScript = spawnSync("script", ["--version"]).status === 0;
+  test.runIf(hasScript)("a command that asks is given the terminal, where there is one", () => {
+    expect(started({}, "./start-uploader.sh CONFIG state rebuild </dev/null")).not.toContain("--tty");
+    const onTerminal = started({}, 'script -qec "./start-uploader.sh CONFIG state rebuild" /dev/null');
+    expect(onTerminal).toMatch(/^run --rm --interactive --tty .* state rebuild$/m);
   });
 
   test("has time to finish the object in hand", () => {
