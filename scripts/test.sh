@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs all of them: lint, types, build, the audit of the production dependencies,
 # unit, property, contract, end to end, faults, then the lake side (scripts/test-lake.sh: Spark, Delta, dbt). Needs
-# Node.js and npm; the S3 suites also Go (versitygw) and Python (moto), the lake Java 17, Python 3.11 and Maven. The fault campaign runs at full length but for the soak and the 200 random kills, of which a shorter form is
-# here (all of it: `npm run test:faults`, `npm run soak`). Its last lines are the campaign's table, each suite that did
-# not run and why, which with CI=true is a failure, and the count of the tests.
-# Where a Docker engine runs, the containers are tried as well (scripts/test-containers.sh), as one test; where none does,
-# that is no failure, not even of CI, and is named.
+# Node.js and npm; the S3 suites also Go (versitygw) and Python (moto), the lake Java 17, Python 3.11 and Maven. The
+# fault campaign runs at full length but for the soak and the 200 random kills, of which a shorter form is here (all of
+# it: `npm run test:faults`, `npm run soak`). Its last lines are the campaign's table, each suite that did not run and
+# why, which with CI=true is a failure, and the count of the tests.
+# Where a Docker engine runs, the containers are tried as well (scripts/test-containers.sh), as one test; where none
+# does, that is no failure, not even of CI, and is named.
 # Arguments go to vitest, as in `scripts/test.sh test/sink`, and the lake and the containers are then left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
