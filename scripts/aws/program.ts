@@ -1,6 +1,8 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
-import { describeError, UploaderError } from "../../src/core/errors.ts";
+import { refuseUsage } from "../../src/cli/program.ts";
+
+export { runProgram } from "../../src/cli/program.ts";
 
 /** The command line of a script, with what all of them share. */
 export function awsProgram(name: string, usage: string) {
@@ -26,25 +28,7 @@ export function awsProgram(name: string, usage: string) {
     .help()
     .wrap(Math.min(110, process.stdout.columns ?? 80))
     .exitProcess(false)
-    .fail((message, error) => {
-      if (error instanceof Error && error.name !== "YError") throw error;
-      throw new UploaderError({
-        code: "USAGE",
-        message: `${message ?? error.message}.`,
-        hint: `See scripts/${name}.sh --help.`,
-      });
-    });
-}
-
-/** Runs it; an error goes to standard error as message and hint, and the exit code is 1, or 2 for wrong usage. */
-export async function runProgram(name: string, program: { parseAsync(): Promise<unknown> }): Promise<void> {
-  process.stdout.on("error", () => process.exit());
-  try {
-    await program.parseAsync();
-  } catch (error) {
-    process.stderr.write(`${name}: ${describeError(error)}\n`);
-    process.exitCode = error instanceof UploaderError ? error.exitCode : 1;
-  }
+    .fail(refuseUsage(`See scripts/${name}.sh --help.`));
 }
 
 export function print(line: string): void {

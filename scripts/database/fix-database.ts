@@ -2,8 +2,8 @@ import { existsSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { refuseUsage, runProgram } from "../../src/cli/program.ts";
 import { loadControlDatabase } from "../../src/config/database-path.ts";
-import { describeError, UploaderError } from "../../src/core/errors.ts";
 import { checkpointDatabase } from "./checkpoint.ts";
 import { examineDatabase, isSound } from "./examine.ts";
 import { repairDatabase } from "./repair.ts";
@@ -44,21 +44,9 @@ const program = yargs(hideBin(process.argv))
   .help()
   .wrap(Math.min(110, process.stdout.columns ?? 80))
   .exitProcess(false)
-  .fail((message, error) => {
-    if (error instanceof Error && error.name !== "YError") throw error;
-    throw new UploaderError({
-      code: "USAGE",
-      message: `${message ?? error.message}.`,
-      hint: `See ${NAME} --help.`,
-    });
-  });
+  .fail(refuseUsage(`See ${NAME} --help.`));
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.stderr.write(`${NAME}: ${describeError(error)}\n`);
-  process.exitCode = error instanceof UploaderError ? error.exitCode : 1;
-}
+await runProgram(NAME, program);
 
 /** The file itself where the name is a symbolic link: SQLite puts log and index beside that. */
 function databasePath(given: string | undefined): string {

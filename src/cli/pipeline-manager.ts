@@ -2,7 +2,7 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { systemClock } from "../core/clock.ts";
-import { describeError, UploaderError } from "../core/errors.ts";
+import { UploaderError } from "../core/errors.ts";
 import { PIPELINE_TYPES } from "../core/types.ts";
 import { findPackage } from "../package-root.ts";
 import { withControlDatabase } from "./control-database.ts";
@@ -10,6 +10,7 @@ import { parseDuration } from "./duration.ts";
 import { changeDocument, currentDocument, historyDocument, statsDocument } from "./pipeline-documents.ts";
 import { reportChange, reportCurrent, reportHistory, reportStats } from "./pipeline-report.ts";
 import { parsePipelineType } from "./pipeline-type.ts";
+import { runProgram } from "./program.ts";
 
 const now = systemClock.now();
 
@@ -126,15 +127,7 @@ const program = yargs(hideBin(process.argv))
     throw usageError(explainUsage(message ?? error.message));
   });
 
-// The reader of a pipe may leave early, as `head` does.
-process.stdout.on("error", () => process.exit());
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.stderr.write(`pipeline-manager: ${describeError(error)}\n`);
-  process.exitCode = error instanceof UploaderError ? error.exitCode : 1;
-}
+await runProgram("pipeline-manager", program);
 
 function print(result: string | object): void {
   process.stdout.write(`${typeof result === "string" ? result : JSON.stringify(result, null, 2)}\n`);

@@ -5,7 +5,7 @@ import { uploaderOptions } from "../config/flags.ts";
 import { loadSettings } from "../config/load-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { systemClock, systemSleep } from "../core/clock.ts";
-import { describeError, UploaderError } from "../core/errors.ts";
+import { UploaderError } from "../core/errors.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
 import { findPackage } from "../package-root.ts";
@@ -14,6 +14,7 @@ import type { SpotWatch } from "../spot/notices.ts";
 import { createExtractionThreads } from "../threads/extraction-threads.ts";
 import { runUploader } from "../uploader.ts";
 import { openMonitor } from "./open-monitor.ts";
+import { refuseUsage, runProgram } from "./program.ts";
 import { stopOnSignals } from "./signals.ts";
 
 const program = yargs(hideBin(process.argv))
@@ -93,23 +94,9 @@ const program = yargs(hideBin(process.argv))
   .help()
   .wrap(Math.min(110, process.stdout.columns ?? 80))
   .exitProcess(false)
-  .fail((message, error) => {
-    if (error instanceof Error && error.name !== "YError") throw error;
-    throw new UploaderError({
-      code: "USAGE",
-      message: `${message ?? error.message}.`,
-      hint: "See uploader --help.",
-    });
-  });
+  .fail(refuseUsage("See uploader --help."));
 
-process.stdout.on("error", () => process.exit());
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.stderr.write(`uploader: ${describeError(error)}\n`);
-  process.exitCode = error instanceof UploaderError ? error.exitCode : 1;
-}
+await runProgram("uploader", program);
 
 function readSettings(argv: Readonly<Record<string, unknown>>): Settings {
   return loadSettings({ argv, env: process.env, cwd: process.cwd(), hostname: hostname() });
