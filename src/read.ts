@@ -125,10 +125,10 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
     return schema;
   }
 
-  function followsOn(schema: SourceSchema, { footing, positions, covered }: ReadRequest): Continuity {
+  function followsOn(schema: SourceSchema, { cursor, footing, positions, covered }: ReadRequest): Continuity {
     const coveredBehind = (rowid: bigint | null) => firstBehind(covered ?? [], rowid);
     if (!numbering.mayHaveChanged(schema, footing?.numbering ?? null, coveredBehind))
-      return checkContinuity(db, schema, rememberedOf(positions, footing));
+      return upToCursor(checkContinuity(db, schema, rememberedOf(positions, footing)), cursor);
     // Positions are of timestamps, which rows that were moved may share.
     const reason = "VACUUM may have given its rows other rowids, since it declares no INTEGER PRIMARY KEY";
     return { continues: false, resumeAfter: null, reason };
@@ -188,6 +188,13 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
       if (exhausted) onHazard(exhausted);
     },
   };
+}
+
+/** Behind a rebuild, rows beyond the cursor are known too, and before them may be some that are still to be sent. */
+function upToCursor(continuity: Continuity, cursor: bigint | null): Continuity {
+  if (continuity.continues || continuity.resumeAfter === null) return continuity;
+  const isBeyond = cursor === null || continuity.resumeAfter > cursor;
+  return isBeyond ? { ...continuity, resumeAfter: cursor } : continuity;
 }
 
 /** At least one; the columns of a query are what its time goes by, those of figures too. */

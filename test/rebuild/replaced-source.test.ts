@@ -122,6 +122,22 @@ test("a table that is replaced after the rebuild is noticed, be it at rows that 
   await site.check([{ name: "readings", incarnations }]);
 });
 
+test("rows that are still to be sent are, where the highest row is another one after the rebuild", async () => {
+  const site = await openSite(tally);
+  appendReadings(site.db, 60);
+  await site.upload();
+  site.loseState({ undelivered: ({ sequence }) => sequence === 3 });
+  const before = without(rowsNow(site), 21, 30);
+  await site.rebuild();
+  site.db.exec("UPDATE readings SET timestamp = '2031-01-01' WHERE id = 60");
+  await site.upload();
+  const incarnations = [
+    { sinceGeneration: 1, rows: before },
+    { sinceGeneration: 3, rows: rowsNow(site), resumeAfter: 20 },
+  ];
+  await site.check([{ name: "readings", incarnations }]);
+});
+
 test("without its marker the highest generation alone counts, and no row is lost", async () => {
   const site = await openSite(tally);
   appendReadings(site.db, 40);
