@@ -7,9 +7,10 @@ usage() {
   cat <<'TEXT'
 Usage: scripts/test-containers.sh
 
-With the Docker engine that is there: builds both images, brings docker-compose.yml up under a name of its own, switches
-through the four pipeline types until each has brought objects, stops and kills containers on the way, and compares
-every row of SQLite with the contents of the buckets. All containers, networks and volumes are taken down again, also
+With the Docker engine that is there: builds both images, brings docker-compose.yml with its profile fleet up under a name
+of its own, switches the first node through the four pipeline types until each has brought objects, stops and kills
+containers on the way, runs Bacalhau's jobs and ./start-uploader.sh on what the sensors left, and compares every row of
+each node's SQLite with the contents of the buckets. All containers, networks and volumes are taken down again, also
 where it fails; images stay, for the next run. Needs `docker compose` or docker-compose (1.29 or later), and for the S3
 server's image a registry, or Go. BASE_IMAGE takes the place of node:24-bookworm-slim. It takes two or three minutes.
 TEXT
@@ -26,8 +27,11 @@ export VERSITYGW_IMAGE="${VERSITYGW_IMAGE:-versity/versitygw:$VERSITYGW_VERSION}
 export SENSOR_RATE=50 SENSOR_ANOMALY_PROBABILITY=0.2 UPLOAD_INTERVAL=1
 base="${BASE_IMAGE:-node:24-bookworm-slim}"
 
+nodes=(edge-1 edge-2 edge-3)
 project="uploader-test-$$"
 work="$(mktemp -d)"
+# shellcheck source=scripts/containers/jobs.sh
+. scripts/containers/jobs.sh
 trap take_down EXIT
 trap 'exit 130' INT TERM
 
@@ -39,23 +43,36 @@ main() {
   have_versitygw
   check_size
 
-  step "a sensor, an S3 server and an uploader"
+  step "three sensors, an S3 server and three uploaders"
   compose up --detach >"$work/up.log" 2>&1 || { tail -n 20 "$work/up.log"; fail "docker-compose.yml does not come up"; }
-  until_objects raw
+  local node
+  for node in "${nodes[@]}"; do until_objects raw "$node"; done
   until_healthy uploader
   switch_types
   check_lost_state
 
-  step "stop the sensor, then the uploader; ship the rest"
-  stop_cleanly sensor "sensors stopped"
-  stop_cleanly uploader stopped
-  # Without its dependencies: they would start the sensor again.
-  compose run --rm --no-deps uploader --once >"$work/once.log" 2>&1 || { cat "$work/once.log"; fail "uploader --once ended with an error"; }
+  step "stop each sensor, then its uploader; ship the rest"
+  for node in "${nodes[@]}"; do finish_node "${node#edge}"; done
+
+  step "Bacalhau's jobs, and ./start-uploader.sh --once"
+  run_bacalhau_jobs
+  run_start_script
 
   step "compare"
-  docker cp "$(container sensor):/data" "$work/data"
   docker cp "$(container s3):/buckets" "$work/buckets"
-  node --import tsx scripts/compare-containers.ts "$work/data/sensor_data.db" "$work/buckets"
+  node --import tsx scripts/compare-containers.ts "$work/buckets" "edge-1=$work/data-1/sensor_data.db" \
+    "edge-2=$work/data-2/sensor_data.db" "edge-3=$work/data-3/sensor_data.db" \
+    "line-7=$work/data-2/sensor_data.db" "line-8=$work/data-2/sensor_data.db"
+}
+
+# Stops the two containers of the node with this number (-1, -2, -3), ships what they left, and takes a copy of /data.
+finish_node() {
+  local number=$1 suffix=${1#-1}
+  stop_cleanly "sensor$suffix" "sensors stopped"
+  stop_cleanly "uploader$suffix" stopped
+  # Without its dependencies: they would start the sensor again.
+  compose run --rm --no-deps "uploader$suffix" --once >"$work/once.log" 2>&1 || { cat "$work/once.log"; fail "uploader$suffix --once ended with an error"; }
+  docker cp "$(container "sensor$suffix"):/data" "$work/data$number"
 }
 
 # Each type in turn until it has brought objects; between them the uploader is stopped and killed, the server and the
@@ -70,7 +87,7 @@ switch_types() {
       aggregated) kill_hard uploader; start uploader ;;
       emergency) kill_hard s3; kill_hard sensor; start s3; start sensor; until_healthy sensor ;;
     esac
-    until_objects "$type"
+    until_objects "$type" edge-1
   done
 }
 
@@ -115,7 +132,7 @@ find_compose() {
 }
 
 compose() {
-  "${compose_command[@]}" --project-name "$project" "$@" </dev/null
+  "${compose_command[@]}" --project-name "$project" --profile fleet "$@" </dev/null
 }
 
 # The id of a service's container, running or not.
@@ -146,8 +163,8 @@ stop_cleanly() {
 
 until_objects() {
   local bucket="/buckets/local-databricks-$1-us-east-1"
-  wait_for "no $1 object arrived" docker exec "$(container s3)" sh -c "find $bucket -name '*.parquet' | grep -q ."
-  echo "$1 objects are there"
+  wait_for "no $1 object of $2 arrived" docker exec "$(container s3)" sh -c "find $bucket -path '*$2*' -name '*.parquet' | grep -q ."
+  echo "$1 objects of $2 are there"
 }
 
 until_healthy() {
@@ -183,6 +200,7 @@ fail() {
 }
 
 take_down() {
+  take_down_jobs
   if [ -n "${compose_command:-}" ]; then compose down --volumes --remove-orphans --timeout 5 >"$work/down.log" 2>&1 || cat "$work/down.log"; fi
   rm -rf "$work"
 }

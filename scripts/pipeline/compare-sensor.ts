@@ -11,6 +11,10 @@ export interface Shipped {
   readonly node: string;
   /** Of the aggregates. */
   readonly windowSeconds: number;
+  /** Other nodes that ship to the same buckets; their objects are left aside. Default: none. */
+  readonly neighbours?: readonly string[];
+  /** Those whose buckets must not be empty. Default: all. */
+  readonly types?: readonly PipelineType[];
 }
 
 export interface Comparison {
@@ -26,15 +30,16 @@ export interface Comparison {
 
 /**
  * Holds all rows of the sensor in a database against the objects in a folder of buckets, by contents; in every bucket
- * there has to be one, and none of another node.
+ * there has to be one, and none of another node than the neighbours.
  */
 export async function compareSensor(database: string, lake: string, shipped: Shipped): Promise<Comparison> {
-  const objects = listObjects(lake);
+  const { node, neighbours = [], types = PIPELINE_TYPES } = shipped;
+  const objects = listObjects(lake).filter(({ name }) => !neighbours.includes(name.node));
   const { table, rows } = readSource(database, shipped);
   const found = await compareContents(objects, table, [...rows.keys()].at(-1) ?? null);
   const objectsByType = countByType(objects);
-  const empty = PIPELINE_TYPES.filter((type) => objectsByType[type] === 0);
-  const strangers = objects.filter(({ name }) => name.node !== shipped.node || name.table !== TABLE);
+  const empty = types.filter((type) => objectsByType[type] === 0);
+  const strangers = objects.filter(({ name }) => name.node !== node || name.table !== TABLE);
   return {
     rows: rows.size,
     found: found.rows,
