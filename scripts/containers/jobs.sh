@@ -1,6 +1,6 @@
 # Read by scripts/test-containers.sh, whose functions and variables it uses: the other ways of running the uploader's
 # image, each on a database that a sensor of the fleet has left.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 # The container of Bacalhau's daemon.
 daemon=""
