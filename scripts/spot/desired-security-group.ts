@@ -5,6 +5,7 @@ import {
   type IpPermission,
   RevokeSecurityGroupEgressCommand,
   RevokeSecurityGroupIngressCommand,
+  waitUntilSecurityGroupExists,
 } from "@aws-sdk/client-ec2";
 import type { Property } from "../aws/desired-state.ts";
 import { sameDocument } from "../aws/same-document.ts";
@@ -20,6 +21,8 @@ const EGRESS: readonly IpPermission[] = [
     Ipv6Ranges: [{ CidrIpv6: "::/0" }],
   },
 ];
+
+const WAIT_SECONDS = { minDelay: 1, maxDelay: 5, maxWaitTime: 60 };
 
 interface Rules {
   readonly ingress: readonly string[];
@@ -55,8 +58,8 @@ export function desiredSecurityGroup(fleet: Fleet, vpc: string, made: MadeSecuri
     },
     wanted: () => ({ ingress: [], egress: rulesOf(EGRESS) }),
     async write() {
-      if (!(await find()))
-        await ec2.send(
+      if (!(await find())) {
+        const { GroupId = "" } = await ec2.send(
           new CreateSecurityGroupCommand({
             GroupName: name,
             Description: "A spot fleet of the databricks-uploader: nothing in, HTTPS out",
@@ -64,6 +67,9 @@ export function desiredSecurityGroup(fleet: Fleet, vpc: string, made: MadeSecuri
             TagSpecifications: [{ ResourceType: "security-group", Tags: fleetTags(name) }],
           }),
         );
+        // EC2 may not know for some seconds what it has just made.
+        await waitUntilSecurityGroupExists({ client: ec2, ...WAIT_SECONDS }, { GroupIds: [GroupId] });
+      }
       const { GroupId, IpPermissions = [], IpPermissionsEgress = [] } = (await find()) ?? {};
       made.securityGroup = GroupId ?? null;
       if (IpPermissions.length > 0)
