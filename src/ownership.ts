@@ -114,7 +114,8 @@ export function createOwnership({ state, sink, place, clock }: OwnershipOptions)
     failpoint("after-marker");
     if (!taken.isOurs) {
       const winner = taken.winner && parseMarker(taken.winner);
-      if (winner?.writer === writer) throw arrivedLate(source);
+      const isEarlier = winner?.stateId === state.id && winner.epoch <= source.epoch;
+      if (winner?.writer === writer || isEarlier) throw arrivedLate(source);
       // Else the next start would take the winner's epoch for its own, and copies would stop each other in turn.
       intendEpoch(state, source, source.epoch);
       throw lost(source, winner);
@@ -122,7 +123,7 @@ export function createOwnership({ state, sink, place, clock }: OwnershipOptions)
     return { generation: source.generation, lookedAt: now };
   }
 
-  /** An earlier write of this process, which was given up without an answer, has come about meanwhile. */
+  /** An earlier write of this state, which was given up without an answer, has come about meanwhile. */
   function arrivedLate({ node, table, destination }: SourceState): UploaderError {
     const path = `${sink.describe(destination.buckets.raw)}/${ownerKey(node, table)}`;
     return new UploaderError({

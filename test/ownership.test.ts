@@ -25,6 +25,31 @@ test("two lanes that ask at once own the source together, at the first claim and
   state.close();
 });
 
+test("a marker of a process that was killed, and that arrives late, is not another's", async () => {
+  const folder = temporaryFolder();
+  const state = openState(createStateFolders(join(folder, "state")), systemClock.now());
+  const source = openSource(state, "edge", "readings", { place: "directory lake", buckets: BUCKETS });
+  const sink = createDirectorySink({ directory: join(folder, "lake") });
+  const owner = (writeMarker: Sink["writeMarker"]) =>
+    createOwnership({ state, sink: { ...sink, writeMarker }, place: "directory lake", clock: systemClock });
+  let arrive = async () => {};
+  const killed = new Error("killed");
+  const first = owner(async (...given) => {
+    arrive = async () => void (await sink.writeMarker(...given));
+    throw killed;
+  });
+  await expect(first.ensure(source)).rejects.toBe(killed);
+
+  const second = owner(async (...given) => {
+    await arrive();
+    return sink.writeMarker(...given);
+  });
+  await expect(second.ensure(source)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+  arrive = async () => {};
+  await expect(second.ensure(source)).resolves.toBeUndefined();
+  state.close();
+});
+
 /** As a network does: each answer comes in a later turn of the event loop. */
 function answeringLate(sink: Sink): Sink {
   const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -85,23 +85,35 @@ const MIGRATIONS: readonly string[] = [
   `ALTER TABLE identity ADD COLUMN drained_at TEXT; -- null: the last run has not ended before the end of its machine`,
 ];
 
-/**
- * Brings the state to this version's schema.
- *
- * @throws {UploaderError} STATE_DAMAGED where a later version made it
- */
-export function migrateState(db: Connection, path: string): void {
-  const version = Number(db.pragma("user_version", { simple: true }));
+const SEALED_SINCE = 2;
+
+/** @throws {UploaderError} STATE_DAMAGED where a later version made the state */
+export function assertKnownVersion(db: Connection, path: string): void {
+  const version = versionOf(db);
   if (version > MIGRATIONS.length)
     throw new UploaderError({
       code: "STATE_DAMAGED",
       message: `${path} was made by a later version of the uploader (state version ${version}; this one knows ${MIGRATIONS.length}).`,
       hint: "Install that version again; a state is never taken back to an older form.",
     });
+}
+
+/** False of a state that is new, or was made before there were seals. */
+export function hasSeal(db: Connection): boolean {
+  return versionOf(db) >= SEALED_SINCE;
+}
+
+/** Brings a state whose seal is whole to this version's schema. */
+export function migrateState(db: Connection): void {
+  const version = versionOf(db);
   if (version === MIGRATIONS.length) return;
   db.transaction(() => {
     for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
     writeSeal(db);
     db.pragma(`user_version = ${MIGRATIONS.length}`);
   }).immediate();
+}
+
+function versionOf(db: Connection): number {
+  return Number(db.pragma("user_version", { simple: true }));
 }

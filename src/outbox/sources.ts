@@ -85,12 +85,10 @@ export function readSources(db: State["db"]): SourceState[] {
  * where the ownership marker, which is in the raw bucket, is another one: it would seem to be that of a copy otherwise.
  */
 export function changeDestination(state: State, source: SourceState, destination: Destination): void {
-  const { place, buckets } = source.destination;
-  const epoch = place === destination.place && buckets.raw === destination.buckets.raw ? source.epoch : 0;
   state.db.transaction(() => {
     state.db
-      .prepare("UPDATE sources SET destination = ?, epoch = ? WHERE id = ?")
-      .run(JSON.stringify(destination), epoch, source.id);
+      .prepare("UPDATE sources SET destination = ? WHERE id = ?")
+      .run(JSON.stringify(destination), source.id);
     const update = state.db.prepare(
       "UPDATE objects SET bucket = ? WHERE source_id = ? AND route_type = ? AND delivered_at IS NULL",
     );

@@ -5,7 +5,7 @@ import Database from "better-sqlite3";
 import { UploaderError } from "../core/errors.ts";
 import { makeFolder } from "../sqlite/make-folder.ts";
 import type { Connection } from "../sqlite/open.ts";
-import { migrateState } from "./schema.ts";
+import { assertKnownVersion, hasSeal, migrateState } from "./schema.ts";
 import { isSealed, keepSeal } from "./seal.ts";
 
 export interface StateFiles {
@@ -93,8 +93,9 @@ export function openState(files: StateFiles, now: number): State {
     db.pragma("synchronous = FULL");
     db.pragma("foreign_keys = ON");
     assertSound(db, files.database);
-    migrateState(db, files.database);
+    assertKnownVersion(db, files.database);
     assertSealed(db, files.database);
+    migrateState(db);
     keepSeal(db);
     return { db, files, id: readIdentity(db, now), filesInDoubt: new Set(), close: () => db?.close() };
   } catch (error) {
@@ -173,7 +174,7 @@ function assertSound(db: Connection, path: string): void {
 
 /** An edit by hand may make rows be lost, or come twice, and leave no other trace. */
 function assertSealed(db: Connection, path: string): void {
-  if (!isSealed(db)) throw damaged(path, "something else than the uploader has changed it");
+  if (hasSeal(db) && !isSealed(db)) throw damaged(path, "something else than the uploader has changed it");
 }
 
 function damaged(path: string, why: string, cause?: unknown): UploaderError {

@@ -199,6 +199,9 @@ describe("a state folder", () => {
     expect(await run("--once", "--directory", "elsewhere"), "it is the destination now").toMatchObject({
       code: 0,
     });
+    appendReadings(db, 25);
+    const back = await run("--once", "--directory", "lake", "--accept-new-destination");
+    expect(back, "its own marker lies there, and is not another's").toMatchObject({ code: 0 });
     await expectEveryRowOnce([...listObjects(lake), ...listObjects(join(folder, "elsewhere"))], { database });
   });
 });

@@ -87,6 +87,15 @@ describe("a state", () => {
     expect(() => openState(state.files, NOW)).toThrow(/something else than the uploader has changed it/);
   });
 
+  it("of an earlier version that was edited is refused, before it is brought to this one", () => {
+    const state = newState();
+    commitExtraction(state, commitOf(newSource(state)));
+    state.close();
+    edit(state, "UPDATE objects SET rows = 2; PRAGMA user_version = 3");
+    expect(() => openState(state.files, NOW)).toThrow(/something else than the uploader has changed it/);
+    expect(openForTest(state.files.database).pragma("user_version", { simple: true })).toBe(3);
+  });
+
   it("that is no database is damaged, and the way out is named", () => {
     const files = createStateFolders(join(temporaryFolder(), "state"));
     writeFileSync(files.database, "not a database, and long enough to be looked at ".repeat(100));
