@@ -31,8 +31,9 @@ export function describeAwsError(error: unknown, action: string): unknown {
   });
 }
 
-/** How S3 and IAM say that something is not there. */
+/** How S3, IAM and SQS say that something is not there. */
 const ABSENT: readonly string[] = [
+  "AWS.SimpleQueueService.NonExistentQueue",
   "NoSuchBucket",
   "NoSuchBucketPolicy",
   "NoSuchEntityException",
@@ -42,6 +43,7 @@ const ABSENT: readonly string[] = [
   "NoSuchTagSet",
   "NotFound",
   "OwnershipControlsNotFoundError",
+  "QueueDoesNotExist",
   "ServerSideEncryptionConfigurationNotFoundError",
 ];
 

@@ -1,5 +1,6 @@
 import { IAMClient } from "@aws-sdk/client-iam";
 import { S3Client } from "@aws-sdk/client-s3";
+import { SQSClient } from "@aws-sdk/client-sqs";
 import { STSClient } from "@aws-sdk/client-sts";
 import { UploaderError } from "../../src/core/errors.ts";
 import { isInsecure } from "../../src/core/transport.ts";
@@ -53,6 +54,10 @@ export function s3Client(connection: Connection): S3Client {
 
 export function iamClient(connection: Connection): IAMClient {
   return new IAMClient(clientSettings(connection));
+}
+
+export function sqsClient(connection: Connection): SQSClient {
+  return new SQSClient(clientSettings(connection));
 }
 
 export function stsClient(connection: Connection): STSClient {

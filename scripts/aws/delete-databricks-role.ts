@@ -9,7 +9,14 @@ import {
 import { UploaderError } from "../../src/core/errors.ts";
 import { describeAwsError, orNull } from "./aws-errors.ts";
 import type { ChangeReport } from "./change-report.ts";
-import { assertOurs, FILE_EVENTS_POLICY, READ_POLICY } from "./desired-databricks-role.ts";
+import {
+  assertOurs,
+  EVENT_QUEUES_POLICY,
+  FILE_EVENTS_POLICY,
+  READ_POLICY,
+} from "./desired-databricks-role.ts";
+
+const OWN_POLICIES = [READ_POLICY, FILE_EVENTS_POLICY, EVENT_QUEUES_POLICY];
 
 /**
  * Takes our role away with its policies.
@@ -41,7 +48,7 @@ async function ownPolicies(iam: IAMClient, RoleName: string): Promise<string[]> 
   const { PolicyNames = [] } = await iam.send(new ListRolePoliciesCommand({ RoleName }));
   const { AttachedPolicies = [] } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName }));
   const foreign = [
-    ...PolicyNames.filter((name) => name !== READ_POLICY && name !== FILE_EVENTS_POLICY),
+    ...PolicyNames.filter((name) => !OWN_POLICIES.includes(name)),
     ...AttachedPolicies.map(({ PolicyName = "?" }) => PolicyName),
   ];
   if (foreign.length === 0) return PolicyNames;

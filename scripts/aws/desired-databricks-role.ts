@@ -23,17 +23,20 @@ export interface DatabricksRole {
   readonly unityCatalogRole: string;
   readonly externalId: string;
   readonly fileEvents: boolean;
+  readonly eventQueues: boolean;
   readonly kmsKey: string | null;
 }
 
 export const READ_POLICY = "databricks-read";
 export const FILE_EVENTS_POLICY = "databricks-file-events";
+export const EVENT_QUEUES_POLICY = "databricks-event-queues";
 export const MANAGED_BY = { Key: "managed-by", Value: "databricks-uploader" };
 
 export interface RoleDocuments {
   readonly trust: PolicyDocument;
   readonly read: PolicyDocument;
   readonly fileEvents: PolicyDocument;
+  readonly eventQueues: PolicyDocument;
 }
 
 /** The documents in databricks/setup, filled in. */
@@ -51,6 +54,7 @@ export function roleDocuments(role: DatabricksRole): RoleDocuments {
     trust: readPolicy("databricks/setup/iam-trust-policy.json", words),
     read: role.kmsKey === null ? read : withKey(read, role.kmsKey, ["kms:Decrypt"]),
     fileEvents: readPolicy("databricks/setup/iam-file-events-policy.json", words),
+    eventQueues: readPolicy("databricks/setup/iam-event-queues-policy.json", words),
   };
 }
 
@@ -61,6 +65,7 @@ export function desiredDatabricksRole(iam: IAMClient, role: DatabricksRole): Pro
     trustedRole(iam, role, documents.trust),
     inlinePolicy(iam, holder, READ_POLICY, documents.read),
     inlinePolicy(iam, holder, FILE_EVENTS_POLICY, role.fileEvents ? documents.fileEvents : null),
+    inlinePolicy(iam, holder, EVENT_QUEUES_POLICY, role.eventQueues ? documents.eventQueues : null),
   ];
 }
 

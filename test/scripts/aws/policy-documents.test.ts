@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { bucketStatements, mergePolicy } from "../../../scripts/aws/bucket-policy.ts";
 import { bucketsOf } from "../../../scripts/aws/buckets.ts";
 import { roleDocuments } from "../../../scripts/aws/desired-databricks-role.ts";
+import { eventQueueOf, queuePolicy } from "../../../scripts/aws/event-queues.ts";
 import { uploaderPolicy } from "../../../scripts/aws/policy-files.ts";
 import { roleDocuments as instanceDocuments } from "../../../scripts/spot/role-documents.ts";
 import { suiteWith } from "../../support/suite-with.ts";
@@ -25,6 +26,7 @@ const role = roleDocuments({
   unityCatalogRole: "arn:aws:iam::414351767826:role/unity-catalog",
   externalId: "e5f6",
   fileEvents: true,
+  eventQueues: true,
   kmsKey: KEY,
 });
 
@@ -66,6 +68,11 @@ suiteWith(missing, "policy documents, linted by parliament", () => {
     ["what an uploader may do", uploaderPolicy("acme", "us-west-2", null)],
     ["what an uploader may do, with a key", uploaderPolicy("acme", "us-west-2", KEY)],
     ["what Databricks may read", role.read],
+    ["what Databricks does with its queue", role.eventQueues],
+    ...bucketsOf("acme", "us-west-2").map((bucket): [string, unknown] => [
+      `the policy of the queue ${bucket.type}`,
+      queuePolicy(eventQueueOf(bucket, "123456789012", "us-west-2")),
+    ]),
     ["how an instance gets its volume", instance.attachVolume],
     ["what Session Manager needs", instance.sessionManager],
     ...bucketPolicies,
