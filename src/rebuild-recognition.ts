@@ -96,7 +96,10 @@ export function createRecognition(
         if (sameness === "other") high = middle;
         else low = middle + 1;
       }
-      return found;
+      // A table that was made anew may have a time in common with the old one here and there.
+      const lowest = candidates.find(({ name: { range } }) => hasRowsWithin(db, schema, range));
+      const isMadeAnew = lowest !== undefined && (await compare(lowest)).sameness === "other";
+      return isMadeAnew ? null : found;
     },
   };
 }

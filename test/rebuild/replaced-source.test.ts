@@ -83,6 +83,23 @@ test.each((["raw", "aggregated"] as const).flatMap((type) => [20, 90].map((rows)
   },
 );
 
+test("a table that was lost together with the state is sent from its first row, though it has a time in common with the old one", async () => {
+  const site = await openSite(tally);
+  appendReadings(site.db, 50);
+  await site.upload();
+  site.loseState();
+  const before = rowsNow(site);
+  replaceRowsBehind(site.db, 0, 90);
+  site.db.prepare("UPDATE readings SET timestamp = ? WHERE id = 30").run(reading(30).timestamp);
+  await site.rebuild();
+  await site.upload();
+  const incarnations = [
+    { sinceGeneration: 1, rows: before },
+    { sinceGeneration: 2, rows: rowsNow(site) },
+  ];
+  await site.check([{ name: "readings", incarnations }]);
+});
+
 test("a table that was restored from an older back-up is sent from the last row that was delivered", async () => {
   const site = await openSite(tally);
   site.setType("schematized");
