@@ -35,9 +35,9 @@ const COMPRESSION: Record<ParquetCompression, Compression> = {
 };
 
 /**
- * Chooses by the values of an object's first batches, or of all that it has. Text that repeats is spread over all of an object, so that its
- * minimum and maximum would let nobody pass over anything. What is not known gets both, as Parquet has it: a
- * dictionary that grows too large ends by itself.
+ * Chooses by the values of an object's first batches, or of all that it has. Text that repeats is spread over all of an
+ * object, so that its minimum and maximum would let nobody pass over anything. What is not known gets both, as Parquet
+ * has it: a dictionary that grows too large ends by itself.
  */
 export function chooseEncodings(
   columns: readonly ColumnSpec[],
