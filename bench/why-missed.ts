@@ -4,7 +4,7 @@
  */
 export const WHY_MISSED: Readonly<Record<string, string>> = {
   "backlog-1m":
-    "The start of the program and its threads is a good part of so short a run (see `growth`). Beside the peers' work ours syncs and hashes what it writes, keeps a state, and has five columns more; Parquet is encoded in WebAssembly, by one thread.",
+    "The start of the program and its threads is a good part of so short a run (see `growth`). Beside the peers' work ours syncs and hashes what it writes, keeps a state, and has five columns more;",
   "backlog-4-columns": "As in `backlog-1m`; of the nine columns that are written here five are our own.",
   "backlog-120-columns":
     "Parquet is encoded in WebAssembly, by one thread, which also holds a row group of all columns, while up to two reads wait for it.",

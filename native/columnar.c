@@ -44,20 +44,14 @@ SQLITE_EXTENSION_INIT1
 #include <malloc.h>
 #endif
 
+#include "buffer.h"
+#include "parquet.h"
 #include "timestamp-micros.h"
 
 #define MAGIC 0x314c4f43u /* "COL1" */
 #define HEADER_BYTES 24
 #define COLUMN_BYTES 40
 #define EXACT_INTEGER ((sqlite3_int64)1 << 53)
-
-/*
-** The most bytes of one buffer, and of all values. Offsets are 32-bit; sqlite3_realloc64() gives less than
-** 2 GB, and capacities are powers of two. Tests set it lower.
-*/
-#ifndef MOST_BYTES
-#define MOST_BYTES ((uint64_t)1 << 30)
-#endif
 
 /* The most bytes that are kept for the next blob; a read of ordinary rows takes less. Tests set it lower. */
 #ifndef MOST_KEPT_BYTES
@@ -72,12 +66,6 @@ SQLITE_EXTENSION_INIT1
 
 enum { ARG_QUERY, ARG_TYPES, ARG_LIMIT, ARG_MOST, ARG_PARAMETERS };
 enum { MISFIT_INTEGER = 1, MISFIT_REAL, MISFIT_TEXT, MISFIT_BLOB, MISFIT_INVALID_TEXT };
-
-typedef struct Buffer {
-  unsigned char *bytes;
-  uint64_t length;
-  uint64_t capacity;
-} Buffer;
 
 /* What a connection keeps between calls; freed with the last blob and the function, whichever lasts longer. */
 typedef struct Keeper {
@@ -131,32 +119,6 @@ typedef struct Text {
 static uint64_t aligned(uint64_t length) { return (length + 7) & ~(uint64_t)7; }
 
 static int has_offsets(const Column *column) { return column->type == 's' || column->type == 'x'; }
-
-/* All functions that return int without saying more return an SQLite result code. */
-
-static int grow(Buffer *buffer, uint64_t length) {
-  if (length > MOST_BYTES - buffer->length) return SQLITE_TOOBIG;
-  uint64_t capacity = buffer->capacity ? buffer->capacity : 1024;
-  while (capacity < buffer->length + length) capacity *= 2;
-  unsigned char *larger = sqlite3_realloc64(buffer->bytes, capacity);
-  if (!larger) return SQLITE_NOMEM;
-  buffer->bytes = larger;
-  buffer->capacity = capacity;
-  return SQLITE_OK;
-}
-
-/* Makes room for so many bytes more. */
-static inline int reserve(Buffer *buffer, uint64_t length) {
-  return length <= buffer->capacity - buffer->length ? SQLITE_OK : grow(buffer, length);
-}
-
-static inline int append(Buffer *buffer, const void *bytes, uint64_t length) {
-  int rc = reserve(buffer, length);
-  if (rc) return rc;
-  if (length > 0) memcpy(buffer->bytes + buffer->length, bytes, length);
-  buffer->length += length;
-  return SQLITE_OK;
-}
 
 /* Lengthens a bitmap to so many rows; the new bytes are `filler`. */
 static int extend(Buffer *bits, uint64_t rows, int filler) {
@@ -620,7 +582,7 @@ static void columnar(sqlite3_context *context, int argc, sqlite3_value **argv) {
 */
 static void give_memory_back(void) {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
 #endif
 }
 
@@ -639,5 +601,6 @@ int sqlite3_columnar_init(sqlite3 *db, char **message, const sqlite3_api_routine
   /* Where it fails, it calls release_function. */
   int rc = sqlite3_create_function_v2(db, "columnar", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, keeper, columnar, NULL,
                                       NULL, release_function);
+  if (!rc) rc = register_parquet(db);
   return rc ? rc : register_timestamp_micros(db);
 }

@@ -1,5 +1,6 @@
 // Compiles native/*.c to dist/native/columnar.{so,dylib,dll} where that is missing or older than they are. Without
-// a C compiler, or where it fails, the uploader does the same work in TypeScript, more slowly: no failure.
+// a C compiler, or where it fails, the uploader does the same work in TypeScript and WebAssembly, more slowly: no
+// failure.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -20,7 +21,7 @@ if (process.platform !== "win32") FLAGS.push("-fPIC");
 
 if (!isUpToDate()) {
   const reason = compile();
-  if (reason) console.log(`native: ${reason}; rows are turned into columns in TypeScript, which is slower`);
+  if (reason) console.log(`native: ${reason}; without the C extension the uploader takes longer`);
 }
 
 function isUpToDate() {

@@ -5,7 +5,7 @@ import { type Connection, openDatabase } from "./sqlite/open.ts";
 /**
  * The sensor's database, for reading: with the functions that queries use, and 64-bit integers kept whole.
  *
- * @param onSlow is told why rows are turned into columns in TypeScript, where they are
+ * @param onSlow is told why the C extension is not used, where it is not
  */
 export function openSourceDatabase(path: string, onSlow?: (reason: string) => void): Connection {
   const db = openDatabase(path, { mode: "read" });

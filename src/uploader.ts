@@ -87,7 +87,7 @@ async function runOnFile(options: UploaderOptions, isReopened: boolean): Promise
   try {
     const sourceFile = noteFile(settings.sqlitePath);
     const tellSlow = (reason: string) => {
-      if (!isReopened) log.info(`rows are turned into columns in TypeScript, which is slower: ${reason}`);
+      if (!isReopened) log.info(`the C extension is not used, without which all takes longer: ${reason}`);
     };
     const sourceDb = held(openSourceDatabase(settings.sqlitePath, tellSlow), (db) => db.close());
     const tables = discoverTables(sourceDb, settings.tables);

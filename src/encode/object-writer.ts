@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
-import type { RecordBatch, WriterProperties } from "parquet-wasm";
 import { failpoint } from "../core/failpoints.ts";
 import type { ConstantColumn } from "../core/types.ts";
 import { batchBytes, type ColumnBatch, type ColumnSpec } from "./column-batch.ts";
 import { createConstantAppender } from "./constants.ts";
-import { createIpcEncoder } from "./ipc.ts";
-import { encodedBytes, encodeStream, takeRecordBatches } from "./parquet-stream.ts";
+import { chooseEncodings } from "./encodings.ts";
+import { createNativeEncoder } from "./native-encoder.ts";
+import type { ParquetCompression, ParquetEncoder, ParquetEncoderOptions } from "./parquet-encoder.ts";
 import { ROWS_THAT_SHOW } from "./repetition.ts";
-import { chooseEncodings, type ParquetCompression, writerProperties } from "./writer-properties.ts";
 
 export interface ObjectWriterOptions {
   /** Where the file is made; it must not exist. */
@@ -58,12 +57,6 @@ export interface FinishedObject {
   readonly sha256: string;
 }
 
-/** What turns batches into the bytes of the file. */
-interface Encoder {
-  readonly pump: Promise<void>;
-  readonly properties: () => WriterProperties;
-}
-
 /** The first batches are encoded at so many bytes, though they may have few rows: about a read. */
 const MOST_HELD_BYTES = 16 * 1024 * 1024;
 
@@ -71,63 +64,34 @@ const MOST_HELD_BYTES = 16 * 1024 * 1024;
 export async function openObjectWriter(options: ObjectWriterOptions): Promise<ObjectWriter> {
   const { compression, footer, constants = [] } = options;
   const columns = [...options.columns, ...constants];
-  const ipcEncoder = createIpcEncoder(columns);
   const withConstants = createConstantAppender(constants);
   failpoint("before-open");
   const file = await (options.createFile ?? createFile)(options.path);
   failpoint("after-open");
-  const { readable, writable } = new TransformStream<RecordBatch, RecordBatch>();
-  const batches = writable.getWriter();
   const hash = createHash("sha256");
   let rows = 0;
   let writtenBytes = 0;
-  let pendingBytes = 0;
-  /** Encoded bytes for each byte of IPC: from the row groups that are written, and before that from a batch. */
-  let ratio: number | null = null;
-  let encodedIpcBytes = 0;
-
-  /** The row group that is on its way into the file. */
-  let writing: Promise<void> = Promise.resolve();
 
   /** The first batches, until they have rows enough to show how the columns are encoded best. */
   let held: ColumnBatch[] = [];
   let heldRows = 0;
   let heldBytes = 0;
-  let encoder: Encoder | null = null;
+  let encoder: ParquetEncoder | null = null;
   let isGivenUp = false;
 
-  function startEncoder(first: readonly ColumnBatch[], areAll: boolean): Encoder {
-    const encodings = chooseEncodings(columns, first, areAll);
-    const properties = () => writerProperties({ compression, footer, encodings });
-    const pump = encodeStream(readable, properties(), (chunk) => {
-      hash.update(chunk);
-      writtenBytes += chunk.byteLength;
-      encodedIpcBytes += pendingBytes;
-      pendingBytes = 0;
-      if (encodedIpcBytes > 0) ratio = writtenBytes / encodedIpcBytes;
-      writing = writeAll(file, chunk);
-      return writing;
-    });
-    // A failure is met by whoever awaits the pump next; until then it is not unhandled.
-    pump.catch(() => {});
-    return { pump, properties };
+  async function write(chunk: Uint8Array): Promise<void> {
+    hash.update(chunk);
+    writtenBytes += chunk.byteLength;
+    await writeAll(file, chunk);
   }
 
   async function encodeHeld({ areAll }: { areAll: boolean }): Promise<void> {
     const first = held;
     held = [];
     heldBytes = 0;
-    encoder = startEncoder(first, areAll);
-    for (const [index, batch] of first.entries()) await encode(encoder, batch, index > 0);
-  }
-
-  /** A first batch is small beside a full object, whatever it is encoded to; the second is tried. */
-  async function encode({ pump, properties }: Encoder, batch: ColumnBatch, isTried: boolean): Promise<void> {
-    const ipc = ipcEncoder.encode(batch);
-    if (isTried) ratio ??= encodedBytes(ipc, properties()) / ipc.byteLength;
-    pendingBytes += ipc.byteLength;
-    for (const recordBatch of takeRecordBatches(ipc)) await Promise.race([batches.write(recordBatch), pump]);
-    await writing;
+    const encodings = chooseEncodings(columns, first, areAll);
+    encoder = await createEncoder({ columns, encodings, compression, footer, write });
+    for (const batch of first) await encoder.append(batch);
   }
 
   return {
@@ -135,14 +99,14 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
       return rows;
     },
     get estimatedBytes() {
-      return writtenBytes + pendingBytes * (ratio ?? 1) + heldBytes;
+      return writtenBytes + (encoder?.pendingBytes ?? 0) + heldBytes;
     },
     async append(given) {
       if (given.rows === 0) return;
       if (isGivenUp) throw new Error("the object was given up");
       const batch = withConstants(given);
       rows += batch.rows;
-      if (encoder !== null) return encode(encoder, batch, true);
+      if (encoder !== null) return encoder.append(batch);
       held.push(batch);
       heldRows += batch.rows;
       heldBytes += batchBytes(batch);
@@ -151,8 +115,7 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     async close() {
       if (held.length > 0) await encodeHeld({ areAll: true });
       if (encoder === null) throw new Error("an object has at least one row");
-      await batches.close();
-      await encoder.pump;
+      await encoder.end();
       failpoint("before-file-sync");
       await file.sync();
       await file.close();
@@ -161,11 +124,18 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     },
     async abort() {
       isGivenUp = true;
-      await batches.abort().catch(() => {});
-      await encoder?.pump.catch(() => {});
+      await encoder?.abort();
       await file.close();
     },
   };
+}
+
+/** parquet-wasm is loaded where it is needed: it takes a quarter of a second, and memory. */
+async function createEncoder(options: ParquetEncoderOptions): Promise<ParquetEncoder> {
+  const native = createNativeEncoder(options);
+  if (native !== null) return native;
+  const { createWasmEncoder } = await import("./wasm-encoder.ts");
+  return createWasmEncoder(options);
 }
 
 async function writeAll(file: ObjectFile, chunk: Uint8Array): Promise<void> {

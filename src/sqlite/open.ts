@@ -39,6 +39,11 @@ export function openDatabase(path: string, options: OpenOptions): Connection {
   }
 }
 
+/** A connection without a file, for the functions that it is given. */
+export function openMemoryDatabase(): Connection {
+  return new Database(":memory:");
+}
+
 /** Turns what SQLite says into what an operator can do; other errors pass through. */
 export function describeSqliteError(error: unknown, path: string): unknown {
   if (!(error instanceof Database.SqliteError)) return error;

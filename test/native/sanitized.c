@@ -2,7 +2,8 @@
 ** Runs the extension under AddressSanitizer and UndefinedBehaviorSanitizer, which end the program where there is
 ** anything to say: values and texts of all kinds, broken ones, queries that end early, limits; then everything
 ** again with each allocation failing in turn, as SQLite's own tests do (https://sqlite.org/testing.html#oomtesting).
-** sanitized.test.ts compiles it with MOST_BYTES at 64 KB, MOST_KEPT_BYTES at 4 KB.
+** sanitized.test.ts compiles it with MOST_BYTES at 64 KB, MOST_KEPT_BYTES at 4 KB, PAGE_BYTES at 2,000 and
+** DICTIONARY_BYTES at 1,000.
 */
 #include <stdint.h>
 #include <stdio.h>
@@ -295,6 +296,139 @@ static void run_random(const char *encoding) {
   CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
+/* Six columns of all types, whose rows come from next_byte(): half of the columns have nulls. */
+#define PARQUET_TYPES "itdbsx"
+#define BATCH_ROWS 150
+
+static int step_once(sqlite3_stmt *statement, sqlite3_int64 *result) {
+  int rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW && result) *result = sqlite3_column_int64(statement, 0);
+  int reset = sqlite3_reset(statement);
+  return rc == SQLITE_ROW ? SQLITE_OK : reset;
+}
+
+static int bind_rows(sqlite3_stmt *call, int column, char type, int rows) {
+  static unsigned char values[BATCH_ROWS * 40], validity[BATCH_ROWS / 8 + 1];
+  static int32_t offsets[BATCH_ROWS + 1];
+  int few = next_byte() % 3, at = 0, rc;
+  for (int i = 0; i < BATCH_ROWS * 40; i++) values[i] = few ? (unsigned char)(next_byte() % few) : next_byte();
+  for (int i = 0; i < (int)sizeof validity; i++) validity[i] = few ? next_byte() : 0;
+  for (int row = 0; row <= rows; row++) {
+    offsets[row] = at;
+    at += few ? 3 : next_byte() % 40;
+  }
+  int length = type == 'b' ? (rows + 7) / 8 : type == 's' || type == 'x' ? offsets[rows] : rows * 8;
+  rc = sqlite3_bind_int(call, 1, column);
+  if (!rc) rc = sqlite3_bind_int(call, 2, rows / 3);
+  if (!rc) rc = sqlite3_bind_int(call, 3, rows);
+  if (!rc) rc = sqlite3_bind_int(call, 4, column % 2);
+  if (!rc && column % 2) rc = sqlite3_bind_blob(call, 5, validity, (rows + 7) / 8, SQLITE_TRANSIENT);
+  if (!rc && column % 2 == 0) rc = sqlite3_bind_null(call, 5);
+  if (!rc) rc = sqlite3_bind_blob(call, 6, values, length, SQLITE_TRANSIENT);
+  if (!rc && (type == 's' || type == 'x'))
+    rc = sqlite3_bind_blob(call, 7, offsets, (rows + 1) * 4, SQLITE_TRANSIENT);
+  else if (!rc)
+    rc = sqlite3_bind_null(call, 7);
+  return rc;
+}
+
+/* Makes a file of some row groups; the first error ends it. */
+static int make_parquet(sqlite3 *db, const char *codec, sqlite3_int64 *bytes) {
+  sqlite3_stmt *begin = NULL, *column = NULL, *metadata = NULL, *rows = NULL, *flush = NULL, *end = NULL;
+  sqlite3_int64 length = 0;
+  int rc = sqlite3_prepare_v2(db, "SELECT parquet('begin', ?)", -1, &begin, NULL);
+  if (!rc) rc = sqlite3_prepare_v2(db, "SELECT parquet('column', ?, ?, ?, 1)", -1, &column, NULL);
+  if (!rc) rc = sqlite3_prepare_v2(db, "SELECT parquet('metadata', 'a key', 'é')", -1, &metadata, NULL);
+  if (!rc) rc = sqlite3_prepare_v2(db, "SELECT parquet('append', ?, ?, ?, ?, ?, ?, ?)", -1, &rows, NULL);
+  if (!rc) rc = sqlite3_prepare_v2(db, "SELECT coalesce(length(parquet('flush')), 0)", -1, &flush, NULL);
+  if (!rc) rc = sqlite3_prepare_v2(db, "SELECT length(parquet('end', 'a test'))", -1, &end, NULL);
+  if (!rc) rc = sqlite3_bind_text(begin, 1, codec, -1, SQLITE_STATIC);
+  if (!rc) rc = step_once(begin, NULL);
+  for (int i = 0; !rc && i < 12; i++) {
+    rc = sqlite3_bind_text(column, 1, "a name", -1, SQLITE_STATIC);
+    if (!rc) rc = sqlite3_bind_text(column, 2, &PARQUET_TYPES[i % 6], 1, SQLITE_STATIC);
+    if (!rc) rc = sqlite3_bind_int(column, 3, i < 6);
+    if (!rc) rc = step_once(column, NULL);
+  }
+  if (!rc) rc = step_once(metadata, NULL);
+  for (int batch = 0; !rc && batch < 6; batch++) {
+    int count = 1 + next_byte() % BATCH_ROWS;
+    for (int i = 0; !rc && i < 12; i++) {
+      sqlite3_int64 estimate = -1;
+      rc = bind_rows(rows, i, PARQUET_TYPES[i % 6], count);
+      if (!rc) rc = step_once(rows, &estimate);
+      if (!rc) CHECK(estimate >= 0);
+    }
+    if (!rc && batch % 2) {
+      rc = step_once(flush, &length);
+      if (!rc) CHECK(length > 4);
+    }
+  }
+  if (!rc) rc = step_once(flush, &length);
+  if (!rc) CHECK(length == 0);
+  if (!rc) rc = step_once(end, bytes);
+  sqlite3_stmt *all[] = {begin, column, metadata, rows, flush, end};
+  for (int i = 0; i < 6; i++) sqlite3_finalize(all[i]);
+  return rc;
+}
+
+static const char *const PARQUET_MISUSES[] = {
+    "SELECT parquet()",
+    "SELECT parquet(NULL)",
+    "SELECT parquet('nonsense')",
+    "SELECT parquet('begin')",
+    "SELECT parquet('begin', 'zstd')",
+    "SELECT parquet('begin', NULL)",
+    "SELECT parquet('column', 'a', 'q', 1, 1)",
+    "SELECT parquet('column', 'a', '', 1, 1)",
+    "SELECT parquet('column', NULL, 'i', 1, 1)",
+    "SELECT parquet('metadata', 'a', NULL)",
+    "SELECT parquet('end', 'without rows')",
+    "SELECT parquet('append', 0, 0, 1, 0, NULL, zeroblob(8), NULL)",
+    "SELECT parquet('column', 'a', 'i', 1, 1), parquet('append', 1, 0, 1, 0, NULL, zeroblob(8), NULL)",
+    "SELECT parquet('column', 'a', 'i', 1, 1), parquet('append', 0, 0, 2, 0, NULL, zeroblob(15), NULL)",
+    "SELECT parquet('column', 'a', 'i', 1, 1), parquet('append', 0, 0, 9, 1, x'00', zeroblob(72), NULL)",
+    "SELECT parquet('column', 'a', 'i', 1, 1), parquet('append', 0, 2, 1, 0, NULL, zeroblob(16), NULL)",
+    "SELECT parquet('column', 'a', 'i', 1, 1), parquet('append', 0, -1, 1, 0, NULL, zeroblob(16), NULL)",
+    "SELECT parquet('column', 'a', 'b', 1, 1), parquet('append', 0, 0, 9, 0, NULL, x'00', NULL)",
+    "SELECT parquet('column', 'a', 's', 1, 1), parquet('append', 0, 0, 1, 0, NULL, 'x', x'0000000002000000')",
+    "SELECT parquet('column', 'a', 's', 1, 1), parquet('append', 0, 0, 1, 0, NULL, 'x', x'0100000000000000')",
+    "SELECT parquet('column', 'a', 's', 1, 1), parquet('append', 0, 0, 1, 0, NULL, 'x', x'00000000')",
+    "SELECT parquet('column', 'a', 'i', 1, 1), parquet('column', 'b', 'i', 1, 1), "
+    "parquet('append', 0, 0, 1, 0, NULL, zeroblob(8), NULL), parquet('flush')",
+};
+
+/* Files of all kinds of rows; then of the same rows with each allocation failing in turn. */
+static void run_parquet(void) {
+  sqlite3 *db = open_database("UTF-8");
+  sqlite3_int64 bytes = 0, again = 0;
+  for (int round = 0; round < 60; round++) {
+    CHECK(make_parquet(db, round % 2 ? "snappy" : "none", &bytes) == SQLITE_OK);
+    CHECK(bytes > 100);
+  }
+  for (int i = 0; i < (int)(sizeof PARQUET_MISUSES / sizeof *PARQUET_MISUSES); i++) {
+    sqlite3_stmt *statement;
+    CHECK(sqlite3_prepare_v2(db, PARQUET_MISUSES[i], -1, &statement, NULL) == SQLITE_OK);
+    int rc = sqlite3_step(statement);
+    if (rc != SQLITE_MISUSE) printf("%s: %d\n", PARQUET_MISUSES[i], rc);
+    CHECK(rc == SQLITE_MISUSE);
+    sqlite3_finalize(statement);
+  }
+  state = 7;
+  CHECK(make_parquet(db, "snappy", &bytes) == SQLITE_OK);
+  for (int n = 1, failed = 1; failed; n++) {
+    int before = failures;
+    state = 7;
+    countdown = n;
+    int rc = make_parquet(db, "snappy", &again);
+    countdown = -1;
+    failed = failures > before;
+    CHECK(failed ? rc == SQLITE_NOMEM || rc == SQLITE_OK : rc == SQLITE_OK);
+    if (rc == SQLITE_OK) CHECK(again == bytes);
+  }
+  CHECK(sqlite3_close(db) == SQLITE_OK);
+}
+
 int main(void) {
   static const char *const encodings[] = {"UTF-8", "UTF-16le", "UTF-16be"};
   use_failing_allocator();
@@ -304,6 +438,7 @@ int main(void) {
     run_random(encodings[i]);
   }
   run_kept();
+  run_parquet();
   CHECK(sqlite3_memory_used() == 0);
   printf("%d allocations failed\n", failures);
   return 0;

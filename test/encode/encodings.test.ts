@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { ColumnType, SqlValue } from "../../src/core/types.ts";
 import { createColumnBuilder } from "../../src/encode/column-builders.ts";
-import { chooseEncodings } from "../../src/encode/writer-properties.ts";
+import { chooseEncodings } from "../../src/encode/encodings.ts";
 
 const rows = Array.from({ length: 100 }, (_, index) => index);
 
