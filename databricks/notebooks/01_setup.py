@@ -19,6 +19,7 @@ dbutils.widgets.text("role_arn", "", "5 ARN of the IAM role")
 dbutils.widgets.text("service_principal", "", "6 Application id of the service principal")
 dbutils.widgets.text("engineers", "iot-operators", "7 Group of engineers")
 dbutils.widgets.text("analysts", "iot-analysts", "8 Group of analysts")
+dbutils.widgets.dropdown("file_events", "managed", ["managed", "provided"], "9 Queues of file events")
 
 # COMMAND ----------
 
@@ -32,6 +33,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from databricks.sdk.service.catalog import AwsIamRoleRequest, AwsSqsQueue, FileEventQueue
 
+from lake.file_events import provided_queue_url
 from lake.object_keys import TYPES
 from lake.setup_sql import CREDENTIAL, Names, statements
 
@@ -78,14 +80,21 @@ for file in sorted((here / "setup").glob("*.sql")):
 
 # MAGIC %md
 # MAGIC ## File events
-# MAGIC Databricks makes a queue for each bucket, by the role, which needs permissions for that (docs/DATABRICKS.md).
+# MAGIC Each bucket has a queue. `managed`: Databricks makes it by the role, which may do so after
+# MAGIC `create-databricks-access.sh --file-events`. `provided`: `create-databricks-access.sh --event-queues` has made
+# MAGIC it (docs/DATABRICKS.md).
 
 # COMMAND ----------
 
+role_arn = workspace.storage_credentials.get(CREDENTIAL).aws_iam_role.role_arn
 for type_ in TYPES:
-    workspace.external_locations.update(
-        names.bucket(type_), enable_file_events=True, file_event_queue=FileEventQueue(managed_sqs=AwsSqsQueue())
-    )
+    bucket = names.bucket(type_)
+    if dbutils.widgets.get("file_events") == "provided":
+        url = provided_queue_url(bucket, names.region, role_arn)
+        queue = FileEventQueue(provided_sqs=AwsSqsQueue(queue_url=url))
+    else:
+        queue = FileEventQueue(managed_sqs=AwsSqsQueue())
+    workspace.external_locations.update(bucket, enable_file_events=True, file_event_queue=queue)
 
 # COMMAND ----------
 
