@@ -12,7 +12,8 @@ of its own, switches the first node through the four pipeline types until each h
 containers on the way, runs Bacalhau's jobs and ./start-uploader.sh on what the sensors left, and compares every row of
 each node's SQLite with the contents of the buckets. All containers, networks and volumes are taken down again, also
 where it fails; images stay, for the next run. Needs `docker compose` or docker-compose (1.29 or later), and for the S3
-server's image a registry, or Go. BASE_IMAGE takes the place of node:24-bookworm-slim. It takes two or three minutes.
+server's image a registry, or Go. BASE_IMAGE takes the place of node:24-bookworm-slim. It takes about a minute,
+and two more where the images are not built yet.
 TEXT
 }
 
@@ -30,6 +31,8 @@ base="${BASE_IMAGE:-node:24-bookworm-slim}"
 nodes=(edge-1 edge-2 edge-3)
 project="uploader-test-$$"
 work="$(mktemp -d)"
+# shellcheck source=scripts/containers/compose.sh
+. scripts/containers/compose.sh
 # shellcheck source=scripts/containers/jobs.sh
 . scripts/containers/jobs.sh
 trap take_down EXIT
@@ -123,71 +126,6 @@ have_versitygw() {
     CGO_ENABLED=0 GOOS=linux GOBIN="$work/versitygw" go install "github.com/versity/versitygw/cmd/versitygw@$VERSITYGW_VERSION"
   fi
   docker build --quiet --file deploy/versitygw.Dockerfile --build-arg "BASE_IMAGE=$base" --tag "$VERSITYGW_IMAGE" "$work/versitygw" >/dev/null
-}
-
-find_compose() {
-  if docker compose version >/dev/null 2>&1; then compose_command=(docker compose)
-  elif command -v docker-compose >/dev/null; then compose_command=(docker-compose)
-  else fail "neither docker compose nor docker-compose is installed"; fi
-}
-
-compose() {
-  "${compose_command[@]}" --project-name "$project" --profile fleet "$@" </dev/null
-}
-
-# The id of a service's container, running or not.
-container() {
-  docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
-    --filter "label=com.docker.compose.service=$1" --filter "label=com.docker.compose.oneoff=False"
-}
-
-start() {
-  docker start "$(container "$1")" >/dev/null
-}
-
-kill_hard() {
-  docker kill --signal KILL "$(container "$1")" >/dev/null
-  echo "$1 is killed"
-}
-
-# SIGTERM drains: exit code 0, and the program's last word.
-stop_cleanly() {
-  local id code
-  id="$(container "$1")"
-  docker stop --time 60 "$id" >/dev/null
-  code="$(docker inspect --format '{{.State.ExitCode}}' "$id")"
-  [ "$code" = 0 ] || { docker logs --tail 20 "$id"; fail "$1 ended with $code at docker stop"; }
-  docker logs --tail 1 "$id" 2>&1 | grep -q "\"msg\":\"$2\"" || { docker logs --tail 5 "$id"; fail "$1 did not say that it stopped"; }
-  echo "$1 is stopped"
-}
-
-until_objects() {
-  local bucket="/buckets/local-databricks-$1-us-east-1"
-  wait_for "no $1 object of $2 arrived" docker exec "$(container s3)" sh -c "find $bucket -path '*$2*' -name '*.parquet' | grep -q ."
-  echo "$1 objects of $2 are there"
-}
-
-until_healthy() {
-  wait_for "$1 is not healthy" has_health "$1" healthy
-  echo "$1 is healthy"
-}
-
-has_health() {
-  [ "$(docker inspect --format '{{.State.Health.Status}}' "$(container "$1")")" = "$2" ]
-}
-
-# Waits two minutes for a command to succeed.
-wait_for() {
-  local complaint=$1 began=$SECONDS
-  shift
-  until "$@" >/dev/null 2>&1; do
-    if [ $((SECONDS - began)) -gt 120 ]; then
-      compose ps --all || true
-      compose logs --tail 20 || true
-      fail "$complaint within two minutes"
-    fi
-    sleep 0.5
-  done
 }
 
 step() {
