@@ -10,11 +10,9 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/*
 # Node.js's headers are in the image; node-gyp does not have to fetch them.
 ENV npm_config_nodedir=/usr/local npm_config_update_notifier=false
-# Since 24.19 those headers have each object of a native module give up a hook when it is collected, which aborts the
-# process where the collector runs beside JavaScript. better-sqlite3 12 was made for what was before; 13 is not affected,
-# but does not run on Node.js 20.
-RUN sed -i -E '/^ +(Add|Remove)EnvironmentCleanupHook\(.*, CleanupHook, this\);$/d' /usr/local/include/node/node_object_wrap.h
 WORKDIR /app
+COPY scripts/patch-node-headers.sh scripts/
+RUN scripts/patch-node-headers.sh /usr/local/include/node
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund --loglevel=error
 COPY scripts/build.js scripts/build-native.js scripts/

@@ -21,9 +21,22 @@ if [ -z "${npm_config_nodedir:-}" ] && [ -f "$node_prefix/include/node/node.h" ]
   export npm_config_nodedir=$node_prefix
 fi
 
+# Those of Node.js 24.19 and later as a copy that better-sqlite3 12 can be compiled against.
+use_fitting_headers() {
+  local include=${npm_config_nodedir:-}/include/node
+  grep -qs CleanupHook "$include/node_object_wrap.h" || return 0
+  copied_headers=$(mktemp -d)
+  trap 'rm -rf "$copied_headers"' EXIT
+  mkdir "$copied_headers/include"
+  cp -RL "$include" "$copied_headers/include/node"
+  scripts/patch-node-headers.sh "$copied_headers/include/node"
+  export npm_config_nodedir=$copied_headers
+}
+
 # Without tsx, `npm prune --omit=dev` has taken away what builds and what the scripts run by.
 if [ ! -x node_modules/.bin/tsx ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo "Installing dependencies (one or two minutes, the first time) …"
+  use_fitting_headers
   npm ci --no-audit --no-fund --loglevel=error
 fi
 npm run --silent build

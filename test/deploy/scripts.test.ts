@@ -140,7 +140,7 @@ describe("a clone that `npm prune --omit=dev` has been run in", () => {
     const folder = temporaryFolder();
     for (const path of ["node_modules/.bin", "scripts/aws", "bin"])
       mkdirSync(join(folder, path), { recursive: true });
-    for (const script of ["scripts/install.sh", "scripts/aws/run.sh"])
+    for (const script of ["scripts/install.sh", "scripts/patch-node-headers.sh", "scripts/aws/run.sh"])
       cpSync(join(ROOT, script), join(folder, script));
     for (const file of ["package-lock.json", "node_modules/.package-lock.json"])
       writeFileSync(join(folder, file), "{}");
@@ -157,6 +157,24 @@ describe("a clone that `npm prune --omit=dev` has been run in", () => {
   test.each(["scripts/install.sh", "scripts/aws/run.sh no-such-program"])("%s installs again", (script) => {
     expect(asked(script, clone([]))).toEqual(["npm ci", "npm run"]);
     expect(asked(script, clone(["tsx"]))).not.toContain("npm ci");
+  });
+
+  test("packages are compiled against headers without what aborts better-sqlite3, and Node.js's own stay", () => {
+    const folder = clone([]);
+    const header = "include/node/node_object_wrap.h";
+    const hooks =
+      "    AddEnvironmentCleanupHook(v8::Isolate::GetCurrent(), CleanupHook, this);\n" +
+      "    RemoveEnvironmentCleanupHook(v8::Isolate::GetCurrent(), CleanupHook, this);\n";
+    mkdirSync(join(folder, "include/node"), { recursive: true });
+    writeFileSync(join(folder, header), `class ObjectWrap {\n${hooks}  virtual ~ObjectWrap();\n`);
+    const npm = `#!/bin/sh\nif [ "$1" = ci ]; then cp "$npm_config_nodedir/${header}" seen.h; fi\n`;
+    writeFileSync(join(folder, "bin/npm"), npm);
+    const env = { npm_config_nodedir: folder };
+    expect(bash('PATH="$PWD/bin:$PATH" scripts/install.sh', env, folder)).toMatchObject({ status: 0 });
+    expect(readFileSync(join(folder, "seen.h"), "utf8")).toBe(
+      "class ObjectWrap {\n  virtual ~ObjectWrap();\n",
+    );
+    expect(readFileSync(join(folder, header), "utf8")).toContain(hooks);
   });
 });
 
