@@ -1,4 +1,6 @@
 import {
+  CreateMultipartUploadCommand,
+  DeleteBucketPolicyCommand,
   DeletePublicAccessBlockCommand,
   GetBucketEncryptionCommand,
   GetBucketLifecycleConfigurationCommand,
@@ -11,7 +13,9 @@ import {
   type LifecycleRule,
   ListBucketsCommand,
   ListObjectsV2Command,
+  PutBucketEncryptionCommand,
   PutBucketLifecycleConfigurationCommand,
+  PutBucketOwnershipControlsCommand,
   PutBucketPolicyCommand,
   PutBucketTaggingCommand,
   PutBucketVersioningCommand,
@@ -246,6 +250,39 @@ suiteFor("moto", "scripts/create-s3-buckets-admin.sh", (server) => {
     expect(forced.stdout).toContain("removed object versions and delete markers: 1");
     expect(await buckets()).toEqual([]);
     expect((await create("--delete")).stdout).toContain("0 removed, 4 already so.");
+  });
+
+  test("an unfinished upload is something, and goes with --force", async () => {
+    await create();
+    const { client } = server();
+    await client.send(new DeleteBucketPolicyCommand({ Bucket: RAW }));
+    await client.send(new CreateMultipartUploadCommand({ Bucket: RAW, Key: "raw/a" }));
+    expect(await create("--delete")).toMatchObject({ code: 2, stderr: expect.stringContaining(`: ${RAW}.`) });
+    expect((await create("--delete", "--force")).stdout).toContain("removed unfinished uploads: 1");
+    expect(await buckets()).toEqual([]);
+  });
+
+  test("owners, encryption and conditional writes that were changed by hand are put right", async () => {
+    await create("--conditional-writes-only");
+    const { client } = server();
+    const Bucket = SCHEMATIZED;
+    const OwnershipControls = { Rules: [{ ObjectOwnership: "ObjectWriter" as const }] };
+    await client.send(new PutBucketOwnershipControlsCommand({ Bucket, OwnershipControls }));
+    const key = { SSEAlgorithm: "aws:kms" as const, KMSMasterKeyID: "theirs" };
+    await client.send(
+      new PutBucketEncryptionCommand({
+        Bucket,
+        ServerSideEncryptionConfiguration: { Rules: [{ ApplyServerSideEncryptionByDefault: key }] },
+      }),
+    );
+    const wanted = await policy(Bucket);
+    const Policy = JSON.stringify({ ...wanted, Statement: wanted.Statement.slice(0, 1) });
+    await client.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+    const { stdout } = await create("--conditional-writes-only");
+    expect(stdout).toContain("changed object ownership from ObjectWriter to BucketOwnerEnforced");
+    expect(stdout).toMatch(/changed encryption from aws:kms, with theirs.* to AES256/);
+    expect(stdout).toContain("0 made, 3 changed, 0 removed, 29 already so.");
+    expect(await policy(Bucket)).toEqual(wanted);
   });
 
   test("buckets with nothing but folders are empty", async () => {

@@ -274,7 +274,21 @@ mkdir -p "$(dirname "$DEVICE_FILE")"; truncate -s 64M "$DEVICE_FILE"`,
       expect(calls().at(-1)).toMatch(/^curl /);
     });
 
-    test("a revision without units, and a volume with another's data, stop it before anything is started", () => {
+    test("a revision without units stops it before anything is started", () => {
+      const checkout = readFileSync(join(folder, "bin/git"), "utf8");
+      write(
+        "bin/git",
+        checkout.replace("deploy/systemd dist", "dist").replace(/^ {2}touch .*;;$/m, ";;"),
+        0o755,
+      );
+      expect(run()).toMatchObject({
+        status: 1,
+        stdout: expect.stringContaining("STOPPED: revision v1.0.0 has no deploy/systemd"),
+      });
+      expect(calls().some((call) => call.startsWith("systemctl "))).toBe(false);
+    });
+
+    test("a volume with another's data stops it before anything is started", () => {
       mkdirSync(dirname(device()), { recursive: true });
       writeFileSync(device(), "row".repeat(1_000_000));
       expect(run().status).toBe(1);
