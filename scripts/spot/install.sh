@@ -28,6 +28,9 @@ fetch_project() {
   revision=$(value_of --revision "$@")
   repository=${repository:-${UPLOADER_REPOSITORY:-}} revision=${revision:-${UPLOADER_REVISION:-HEAD}}
   [ -n "$repository" ] || refuse "This is not a clone of the project: name one with --repository or UPLOADER_REPOSITORY."
+  # Before git writes it into a file.
+  [[ ! $repository =~ ^[A-Za-z+]+://[^/]*@ ]] ||
+    refuse "git has to read the project without credentials: leave the user out of its address."
   for program in git node npm; do
     command -v "$program" >/dev/null || refuse "$program is missing; git and Node.js 20.19 or later with npm are needed."
   done

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -57,6 +57,13 @@ describe("scripts/spot/install.sh without a clone", () => {
       `<../spot/fleet-program><create><--repository><${url}><--revision=v1><--prefix><a b>`,
     );
     expect(pipe(["status"], { UPLOADER_REPOSITORY: url }).stdout).toContain("v2 from ");
+  });
+
+  test("an address with a user is refused before git writes it down, and not repeated", () => {
+    const refused = pipe(["create", "--repository", "https://me:s3cret@git.example.com/p"]);
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining("leave the user out") });
+    expect(refused.stderr + refused.stdout).not.toContain("s3cret");
+    expect(existsSync(join(folder, ".cache"))).toBe(false);
   });
 
   test("says what it needs", () => {
