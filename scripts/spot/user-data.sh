@@ -156,7 +156,8 @@ start_services() {
   chown -hR databricks-uploader:databricks-uploader "$SYSTEM_ROOT/var/lib/databricks-uploader"
   systemd-tmpfiles --create databricks-uploader.conf
   systemctl daemon-reload
-  if [ "$SENSOR" = true ]; then systemctl enable --now databricks-sensor; fi
+  # Without it the uploader still ships what is there.
+  if [ "$SENSOR" = true ]; then systemctl enable --now databricks-sensor || say "the sensor does not start"; fi
   # The uploader may take minutes until it is ready, and says so itself.
   systemctl enable --now --no-block databricks-uploader
 }

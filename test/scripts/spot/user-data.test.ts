@@ -255,6 +255,15 @@ mkdir -p "$(dirname "$DEVICE_FILE")"; truncate -s 64M "$DEVICE_FILE"`,
       ]);
     });
 
+    test("a sensor that does not start keeps the uploader from nothing", () => {
+      stub("systemctl", '[[ "$*" != *databricks-sensor* ]]');
+      expect(run()).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/the sensor does not start\n.*: started\n$/),
+      });
+      expect(calls().at(-1)).toBe("systemctl enable --now --no-block databricks-uploader");
+    });
+
     test("a filesystem that cannot be made as large as its volume is used as it is", () => {
       stub("resize2fs", "exit 1");
       expect(run()).toMatchObject({ status: 0, stdout: expect.stringContaining("stays as large as it was") });
