@@ -6,7 +6,7 @@ import { describeError, UploaderError } from "../../src/core/errors.ts";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { listObjects } from "../../test/support/lake-reader.ts";
 import { type CheckOptions, checkOptions } from "./check-options.ts";
-import { type CheckPlace, folderPlace, s3Place } from "./check-place.ts";
+import { type CheckPlace, checkNode, folderPlace, s3Place } from "./check-place.ts";
 import { type CheckSettings, WINDOW_SECONDS, writeCheckSettings } from "./check-settings.ts";
 import { compareSensor, formatByType } from "./compare-sensor.ts";
 import { openPrograms } from "./programs.ts";
@@ -31,7 +31,7 @@ process.exit();
 async function check(options: CheckOptions): Promise<boolean> {
   const began = new Date();
   const folder = mkdtempSync(join(tmpdir(), "sensor-pipeline-"));
-  const node = `check-${hostname().toLowerCase()}-${began.toISOString().replace(/\D/g, "").slice(0, 14)}`;
+  const node = checkNode(hostname(), began);
   let passed = false;
   try {
     const settings = writeCheckSettings(folder, node, options);

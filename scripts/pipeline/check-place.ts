@@ -14,6 +14,11 @@ export interface CheckPlace {
   close(): void;
 }
 
+/** The node id of one check: no other has it, and it stands in keys as it is, however long the machine's name. */
+export function checkNode(machine: string, began: Date): string {
+  return safeName(`check-${machine.toLowerCase()}-${began.toISOString().replace(/\D/g, "").slice(0, 14)}`);
+}
+
 /** A folder that the uploader ships to itself. */
 export function folderPlace(folder: string): CheckPlace {
   return { folder, refresh: async () => {}, close() {} };
@@ -49,7 +54,7 @@ export function s3Place(sink: S3SinkSettings, folder: string, node: string, bega
       for (const type of PIPELINE_TYPES)
         for (const kind of ["", "rejected/"])
           for (const date of daysSince(began)) {
-            const prefix = `${kind}${type}/sensor_readings/ingest_date=${date}/${safeName(node)}-`;
+            const prefix = `${kind}${type}/sensor_readings/ingest_date=${date}/${node}-`;
             const bucket = sink.buckets[type];
             await bring(bucket, prefix).catch((error: unknown) => {
               throw describeS3Error(error, `Reading s3://${bucket}/${prefix}`);

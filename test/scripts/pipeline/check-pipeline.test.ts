@@ -4,8 +4,10 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
+import { checkNode } from "../../../scripts/pipeline/check-place.ts";
 import { WINDOW_SECONDS } from "../../../scripts/pipeline/check-settings.ts";
 import { compareSensor } from "../../../scripts/pipeline/compare-sensor.ts";
+import { safeName } from "../../../src/core/names.ts";
 import { listObjects } from "../../support/lake-reader.ts";
 import { suiteFor } from "../../support/s3-servers.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -42,6 +44,16 @@ test("a whole installation passes, in a folder of its own whatever the environme
   rmSync(first.path);
   expect((await compare()).violations.length).toBeGreaterThan(0);
 });
+
+test.each(["Line-7.example.com", "a".repeat(64), "größe 7"])(
+  "the node id of a check on %s is the one that stands in its keys",
+  (machine) => {
+    const node = checkNode(machine, new Date("2026-01-02T03:04:05.678Z"));
+    expect(node).toMatch(/^check-/);
+    expect(safeName(node)).toBe(node);
+    expect(checkNode(machine, new Date("2026-01-02T03:04:06Z"))).not.toBe(node);
+  },
+);
 
 suiteFor("versitygw", "test-sensor-pipeline.sh --s3", (server) => {
   test("ships to the configured buckets under a node id of its own", async () => {
