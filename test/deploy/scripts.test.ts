@@ -1,20 +1,10 @@
-import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { SETTINGS } from "../../src/config/setting-table.ts";
+import { bash } from "../support/bash.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-
-function bash(
-  command: string,
-  env: Readonly<Record<string, string>> = {},
-  cwd = ROOT,
-): SpawnSyncReturns<string> {
-  const { PATH = "", HOME = "" } = process.env;
-  return spawnSync("bash", ["-c", command], { cwd, encoding: "utf8", env: { PATH, HOME, ...env } });
-}
 
 describe("build.sh", () => {
   test("builds both images for this machine's platform by plain docker build", () => {
@@ -84,54 +74,6 @@ test.each([
   const { status, stdout, stderr } = bash(`${script} --help`);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect(stdout).toContain(`Usage: ${script}`);
-});
-
-test("start-uploader.sh without a configuration, or with one that is not there, ends with 2", () => {
-  expect(bash("./start-uploader.sh")).toMatchObject({ status: 2, stderr: expect.stringContaining("Usage:") });
-  expect(bash("./start-uploader.sh nowhere.yaml")).toMatchObject({
-    status: 2,
-    stderr: "start-uploader: there is no file nowhere.yaml\n",
-  });
-});
-
-describe("start-uploader.sh with an engine", () => {
-  /** What of a container's own is not passed on: its paths, its name, and how it was started. */
-  const OWN = ["SQLITE_PATH", "SENSOR_DB_PATH", "STATE_DIR", "NODE_ID", "ONCE"];
-
-  /** What `docker run` is called with; `shell` is the command line, with CONFIG for the configuration's path. */
-  function started(env: Readonly<Record<string, string>>, shell = "./start-uploader.sh CONFIG"): string {
-    const folder = temporaryFolder();
-    writeFileSync(join(folder, "config.yaml"), "");
-    const docker = '#!/bin/sh\nif [ "$1" = run ]; then echo "$@" >>"$CALLS"; fi\n';
-    writeFileSync(join(folder, "docker"), docker, { mode: 0o755 });
-    const PATH = `${folder}:${process.env.PATH}`;
-    const calls = join(folder, "calls");
-    const command = shell.replace("CONFIG", `${folder}/config.yaml`);
-    const { status } = bash(command, { ...env, PATH, CALLS: calls });
-    expect(status).toBe(0);
-    return readFileSync(calls, "utf8");
-  }
-
-  test("passes on every variable of the uploader by its name alone, unless it is the container's own", () => {
-    const names = Object.values(SETTINGS)
-      .flatMap(({ env = [] }) => env)
-      .filter((name) => !OWN.includes(name));
-    expect(names).toContain("S3_BUCKET_RAW");
-    const call = started(Object.fromEntries(names.map((name) => [name, "a value"])));
-    for (const name of names) expect(call).toContain(`--env ${name} `);
-    expect(call).not.toContain("a value");
-  });
-
-  const hasScript = spawnSync("script", ["--version"]).status === 0;
-  test.runIf(hasScript)("a command that asks is given the terminal, where there is one", () => {
-    expect(started({}, "./start-uploader.sh CONFIG state rebuild </dev/null")).not.toContain("--tty");
-    const onTerminal = started({}, 'script -qec "./start-uploader.sh CONFIG state rebuild" /dev/null');
-    expect(onTerminal).toMatch(/^run --rm --interactive --tty .* state rebuild$/m);
-  });
-
-  test("has time to finish the object in hand", () => {
-    expect(started({})).toContain("--stop-timeout 60 ");
-  });
 });
 
 describe("a clone that `npm prune --omit=dev` has been run in", () => {
