@@ -45,6 +45,7 @@ main() {
   scripts/build.sh --tag test >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log"; fail "the images cannot be built"; }
   have_versitygw
   check_size
+  check_aws_profile
 
   step "three sensors, an S3 server and three uploaders"
   compose up --detach >"$work/up.log" 2>&1 || { tail -n 20 "$work/up.log"; fail "docker-compose.yml does not come up"; }
@@ -139,7 +140,10 @@ fail() {
 
 take_down() {
   take_down_jobs
-  if [ -n "${compose_command:-}" ]; then compose down --volumes --remove-orphans --timeout 5 >"$work/down.log" 2>&1 || cat "$work/down.log"; fi
+  if [ -n "${compose_command:-}" ]; then
+    compose_aws down --volumes --timeout 5 >"$work/down.log" 2>&1 || cat "$work/down.log"
+    compose down --volumes --remove-orphans --timeout 5 >"$work/down.log" 2>&1 || cat "$work/down.log"
+  fi
   rm -rf "$work"
 }
 

@@ -12,6 +12,20 @@ compose() {
   "${compose_command[@]}" --project-name "$project" --profile fleet "$@" </dev/null
 }
 
+# The profile aws, as docs/CONTAINERS.md has it started.
+compose_aws() {
+  "${compose_command[@]}" --project-name "$project-aws" --profile aws "$@" </dev/null
+}
+
+# It has a sensor and its uploader, and nothing of the local server; there is no AWS to start them for.
+check_aws_profile() {
+  local made
+  compose_aws up --no-start uploader-aws >"$work/aws.log" 2>&1 || { cat "$work/aws.log"; fail "the profile aws cannot be made"; }
+  made="$(docker ps --all --filter "label=com.docker.compose.project=$project-aws" \
+    --format '{{.Label "com.docker.compose.service"}}' | sort | tr '\n' ' ')"
+  [ "$made" = "sensor uploader-aws " ] || fail "the profile aws has $made"
+}
+
 # The id of a service's container, running or not.
 container() {
   docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$project" \
