@@ -10,16 +10,23 @@ import { awsProgram, print, runProgram } from "./program.ts";
 const NAME = "test-s3-access";
 
 const program = awsProgram(NAME, "PREFIX REGION [options]").command(
-  "$0 <prefix> <region>",
+  "$0 [prefix] [region]",
   "Try each action that the uploader needs in the four buckets with the credentials that it would find, and that others are refused",
   (command) =>
     command
-      .positional("prefix", { type: "string", demandOption: true, description: "The prefix of the buckets" })
-      .positional("region", { type: "string", demandOption: true, description: "Their region" }),
+      .positional("prefix", { type: "string", description: "The prefix of the buckets" })
+      .positional("region", { type: "string", description: "Their region" }),
   async (argv) => {
-    const connection = openConnection(argv.region, argv["endpoint-url"]);
-    const buckets = bucketsOf(argv.prefix, argv.region);
-    assertComplete(allowedActions(uploaderPolicy(argv.prefix, argv.region, null)));
+    const { prefix, region } = argv;
+    if (!prefix || !region)
+      throw new UploaderError({
+        code: "USAGE",
+        message: "The prefix of the buckets or their region is missing.",
+        hint: `Give both: scripts/${NAME}.sh your-company us-west-2.`,
+      });
+    const connection = openConnection(region, argv["endpoint-url"]);
+    const buckets = bucketsOf(prefix, region);
+    assertComplete(allowedActions(uploaderPolicy(prefix, region, null)));
     if (argv["dry-run"]) return printPlan(buckets.map(({ name }) => name));
     const s3 = s3Client(connection);
     try {
@@ -30,7 +37,7 @@ const program = awsProgram(NAME, "PREFIX REGION [options]").command(
         findings.needless += await tryAll(s3, name, UNNEEDED, "denied");
       }
       printLeftBehind(buckets.map(({ name }) => name));
-      conclude(findings, argv.prefix, argv.region);
+      conclude(findings, prefix, region);
     } finally {
       s3.destroy();
     }

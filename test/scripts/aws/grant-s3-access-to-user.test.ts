@@ -160,6 +160,14 @@ suiteFor("moto", "scripts/grant-s3-access-to-user.sh and scripts/test-s3-access.
     expect(await account.run(GRANT, [...ARGUMENTS, "--role", "edge"])).toMatchObject({ code: 2 });
   });
 
+  test("the access test without a region says what it wants, and nothing of that with --help", async () => {
+    expect(await account.run(TRY, ["acme"], user)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("Give both: scripts/test-s3-access.sh your-company us-west-2."),
+    });
+    expect(await account.run(TRY, ["--help"], user)).toMatchObject({ code: 0, stderr: "" });
+  });
+
   test("a dry run of the access test asks nothing", async () => {
     const { stdout } = await account.run(TRY, ["acme", "us-west-2", "--dry-run"], user);
     expect(stdout).toContain("Dry run, nothing was asked.");
