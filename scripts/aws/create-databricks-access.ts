@@ -21,9 +21,13 @@ const UNITY_CATALOG_ROLE = "arn:aws:iam::414351767826:role/unity-catalog-prod-UC
 /** Stands in the trust policy until the storage credential is there and has said its own. */
 const PLACEHOLDER = "0000";
 
-const program = awsProgram(NAME, "--prefix PREFIX --region REGION --external-id ID [options]").command(
-  "$0",
+const program = awsProgram(
+  NAME,
+  "--prefix PREFIX --region REGION --external-id ID [options]",
   "Make the IAM role for a storage credential of Unity Catalog, which may read the four buckets, and put it right",
+).command(
+  "$0",
+  false,
   (command) =>
     command.options({
       ...BUCKET_OPTIONS,

@@ -9,9 +9,13 @@ import { awsProgram, print, runProgram } from "./program.ts";
 
 const NAME = "create-s3-buckets-admin";
 
-const program = awsProgram(NAME, "--prefix PREFIX --region REGION [options]").command(
-  "$0",
+const program = awsProgram(
+  NAME,
+  "--prefix PREFIX --region REGION [options]",
   "Make the four buckets and put right what of them is not as it should be",
+).command(
+  "$0",
+  false,
   (command) =>
     command.options({
       ...BUCKET_OPTIONS,

@@ -12,9 +12,10 @@ const NAME = "grant-s3-access-to-user";
 const program = awsProgram(
   NAME,
   "--user USER | --role ROLE --prefix PREFIX --region REGION [options]",
+  "Grant a user or a role what the uploader needs in the four buckets (docs/iam-policy.json), and no more",
 ).command(
   "$0",
-  "Grant a user or a role what the uploader needs in the four buckets (docs/iam-policy.json), and no more",
+  false,
   (command) =>
     command.options({
       user: { type: "string", description: "The IAM user" },

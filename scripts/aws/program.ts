@@ -4,11 +4,11 @@ import { refuseUsage } from "../../src/cli/program.ts";
 
 export { runProgram } from "../../src/cli/program.ts";
 
-/** The command line of a script, with what all of them share. */
-export function awsProgram(name: string, usage: string) {
+/** The command line of a script, with what all of them share; `about` is what it does, in one sentence. */
+export function awsProgram(name: string, usage: string, about: string) {
   return yargs(hideBin(process.argv))
     .scriptName(`scripts/${name}.sh`)
-    .usage(`Usage: $0 ${usage}`)
+    .usage(`Usage: $0 ${usage}\n\n${about}.`)
     .locale("en")
     .parserConfiguration({ "duplicate-arguments-array": false, "camel-case-expansion": false })
     .options({

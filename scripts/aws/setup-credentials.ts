@@ -17,7 +17,11 @@ import { awsProgram, print, runProgram } from "./program.ts";
 
 const NAME = "setup-credentials";
 
-const program = awsProgram(NAME, "setup | check | clear [options]")
+const program = awsProgram(
+  NAME,
+  "setup | check | clear [options]",
+  "Keep the keys and the names of the buckets in .env, and print no secret",
+)
   .options({
     folder: {
       type: "string",

@@ -9,9 +9,13 @@ import { awsProgram, print, runProgram } from "./program.ts";
 
 const NAME = "test-s3-access";
 
-const program = awsProgram(NAME, "PREFIX REGION [options]").command(
-  "$0 [prefix] [region]",
+const program = awsProgram(
+  NAME,
+  "PREFIX REGION [options]",
   "Try each action that the uploader needs in the four buckets with the credentials that it would find, and that others are refused",
+).command(
+  "$0 [prefix] [region]",
+  false,
   (command) =>
     command
       .positional("prefix", { type: "string", description: "The prefix of the buckets" })

@@ -27,7 +27,11 @@ const program = yargs(hideBin(process.argv))
   .command(
     "$0 [db]",
     false,
-    (command) => command.positional("db", { type: "string", description: "The database" }),
+    (command) =>
+      command.positional("db", {
+        type: "string",
+        description: "The database [default: the one of SQLITE_PATH or of the uploader's configuration]",
+      }),
     async ({ db, checkpoint, repair }) => {
       const path = databasePath(db);
       if (repair) print(reportRepair(await repairDatabase(path, new Date())));

@@ -42,7 +42,11 @@ export const CREATE_OPTIONS = {
     description: "Commit or tag that the instances install [default: this clone's commit]",
   },
   config: { type: "string", description: "The uploader's YAML [default: what the sample sensor needs]" },
-  sensor: { type: "boolean", default: true, description: "Run the sample sensor too" },
+  sensor: {
+    type: "boolean",
+    default: true,
+    description: "Run the sample sensor too; --no-sensor: another program writes the database",
+  },
   "session-manager": {
     type: "boolean",
     default: false,

@@ -15,7 +15,11 @@ import { isCloneChanged, projectSource } from "./project-source.ts";
 
 const NAME = "spot/install";
 
-const program = awsProgram(NAME, "create|status|logs|destroy [options]")
+const program = awsProgram(
+  NAME,
+  "create|status|logs|destroy [options]",
+  "Run the uploader on a spot instance, with a volume that outlives it; docs/SPOT.md describes it",
+)
   .demandCommand(1, "Say what to do: create, status, logs or destroy")
   .command(
     "create",

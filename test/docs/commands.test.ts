@@ -71,3 +71,14 @@ test.each(documented)("%s has the flags that the documents give it", (program, f
   // yargs shows the affirmative of `--no-sensor`.
   expect(flags.filter((flag) => !known.has(flag) && !known.has(flag.replace("--no-", "--")))).toEqual([]);
 });
+
+const scripts = new Set(documented.map(([program]) => program.split(" ")[0] ?? ""));
+
+test.each([...scripts].filter((name) => name.endsWith(".sh")))(
+  "%s --help says in a sentence what it does, before its options",
+  (name) => {
+    const { status, stdout } = spawnSync(`./${name}`, ["--help"], { cwd: ROOT, encoding: "utf8" });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^Usage: [^\n]+\n(?:[^\n]+\n)?\n(?!Options:|Commands:|Positionals:)[A-Z]/);
+  },
+);
