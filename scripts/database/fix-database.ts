@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { refuseUsage, runProgram } from "../../src/cli/program.ts";
-import { loadControlDatabase } from "../../src/config/database-path.ts";
+import { loadSourceDatabase } from "../../src/config/database-path.ts";
 import { checkpointDatabase } from "./checkpoint.ts";
 import { examineDatabase, isSound } from "./examine.ts";
 import { repairDatabase } from "./repair.ts";
@@ -56,7 +56,7 @@ await runProgram(NAME, program);
 function databasePath(given: string | undefined): string {
   const path = given
     ? resolve(given)
-    : loadControlDatabase({ configPath: undefined, env: process.env, cwd: process.cwd() }).path;
+    : loadSourceDatabase({ configPath: undefined, env: process.env, cwd: process.cwd() });
   return existsSync(path) ? realpathSync(path) : path;
 }
 

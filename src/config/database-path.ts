@@ -18,18 +18,36 @@ export interface ControlDatabase {
  * @throws {UploaderError} CONFIG_INVALID where it is wrong, or the file is; USAGE where nothing names it
  */
 export function loadControlDatabase(input: ConfigFileInput): ControlDatabase {
+  const { pipelineDb, sqlite } = loadPaths(input);
+  const path = pipelineDb ?? sqlite;
+  if (path === null)
+    throw noDatabase("Name it with --db FILE, in SQLITE_PATH, or as sqlite in a file that --config names.");
+  return { path, isOurs: pipelineDb !== null && pipelineDb !== sqlite };
+}
+
+/**
+ * The sensor's database alone, wherever the control tables are: `sqlite`, from the environment or the file.
+ *
+ * @returns an absolute path
+ * @throws {UploaderError} as {@link loadControlDatabase}
+ */
+export function loadSourceDatabase(input: ConfigFileInput): string {
+  const { sqlite } = loadPaths(input);
+  if (sqlite === null)
+    throw noDatabase("Name it as the last word, in SQLITE_PATH, or as sqlite in the configuration.");
+  return sqlite;
+}
+
+function loadPaths(input: ConfigFileInput): { pipelineDb: string | null; sqlite: string | null } {
   const problems: Problem[] = [];
   const { file, broken } = loadConfigFile(input, problems);
   const layers = { argv: {}, env: input.env, file, cwd: input.cwd };
   const pipelineDb = resolveSetting(SETTINGS.pipelineDb, layers, problems);
   const sqlite = resolveSetting(SETTINGS.sqlite, layers, problems);
   if (broken || problems.length > 0) throwIfAny(problems);
-  const path = pipelineDb.value ?? sqlite.value;
-  if (path === null)
-    throw new UploaderError({
-      code: "USAGE",
-      message: "No database is named.",
-      hint: "Name it with --db FILE, in SQLITE_PATH, or as sqlite in a file that --config names.",
-    });
-  return { path, isOurs: pipelineDb.value !== null && pipelineDb.value !== sqlite.value };
+  return { pipelineDb: pipelineDb.value, sqlite: sqlite.value };
+}
+
+function noDatabase(hint: string): UploaderError {
+  return new UploaderError({ code: "USAGE", message: "No database is named.", hint });
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, statSync } from "node:fs";
+import { copyFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { appendReadings, openForTest, openReadings } from "../../support/readings.ts";
@@ -46,6 +46,23 @@ describe("--check", () => {
     expect(printed).toMatch(/Write lock: +held by another process/);
     expect(printed).toMatch(/\d+ +sensor\.db, sensor\.db-shm, sensor\.db-wal +.*node/);
     expect(code).toBe(0);
+  });
+
+  test("without a name: the sensor's database, wherever the control tables are", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "sensor.db");
+    makeDamaged(path, 5_000, { leaves: [3] });
+    openReadings(join(folder, "pipeline.db"));
+    const config = join(folder, "config.yaml");
+    writeFileSync(config, "sqlite: sensor.db\npipeline_db: pipeline.db\n");
+    const { code, printed } = await fixDatabase([], { CONFIG_PATH: config });
+    expect(printed).toMatch(new RegExp(`^Database: +${path}$`, "m"));
+    expect(code).toBe(1);
+    writeFileSync(config, "pipeline_db: pipeline.db\n");
+    expect(await fixDatabase([], { CONFIG_PATH: config })).toEqual({
+      code: 2,
+      printed: expect.stringContaining("No database is named.\nName it as the last word, in SQLITE_PATH"),
+    });
   });
 
   test("a file that is missing, and flags that exclude each other", async () => {
