@@ -11,6 +11,7 @@ import { chooseLevel, createLogger } from "./logger.ts";
 import { createProgress } from "./progress.ts";
 import { openReadingsTable } from "./readings-table.ts";
 import { loadSettings } from "./settings.ts";
+import { openUnit } from "./unit.ts";
 
 /** The first signal asks for a clean stop, the second stops at once; WAL keeps the database whole. */
 function listenForStop(): AbortSignal {
@@ -42,7 +43,9 @@ async function main(): Promise<void> {
   const spanMs = ((backfill?.rows ?? 0) * 1000) / simulation.readingsPerSecond;
   const fleet = createFleet({ settings, seed: String(seed), instanceId, startMs: endMs - spanMs });
   const table = openReadingsTable(database.path);
+  const unit = await openUnit(process.env, logger, signal);
   try {
+    unit.ready();
     const context = { table, clock, sleep: systemSleep, logger, signal };
     logger.info({ config: file, db: database.path, ...simulation, seed, instanceId }, "sensors started");
     for (const { identity } of fleet.sensors) logger.debug(identity, "sensor");
@@ -59,6 +62,7 @@ async function main(): Promise<void> {
     }
   } finally {
     table.close();
+    await unit.close();
   }
 }
 

@@ -16,10 +16,14 @@ export interface SensorProcess {
 }
 
 /** Runs the program itself, in a folder without a configuration file. */
-export function startSensor(folder: string, flags: readonly string[]): SensorProcess {
+export function startSensor(
+  folder: string,
+  flags: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): SensorProcess {
   const child = spawn(process.execPath, [join(ROOT, "dist/sample-sensor/src/cli.js"), ...flags], {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? "" },
+    env: { PATH: process.env.PATH ?? "", ...env },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
