@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "./core/clock.ts";
 import { failpoint } from "./core/failpoints.ts";
@@ -53,7 +53,7 @@ interface RouteFile {
   readonly writer: ObjectWriter;
 }
 
-/** Tells the files of this process's extractions apart, also from those of one whose commit failed. */
+/** Tells the files of this process apart, also from those of an extraction whose commit failed. */
 let attempts = 0;
 
 /** Begins an extraction with its first read; a file is opened for each route that has rows. */
@@ -68,15 +68,20 @@ export function createExtraction(
   const { generation, nextSequence: sequence } = source;
   const { revision } = context;
   const started = new Date(startedAt).toISOString();
-  const attempt = ++attempts;
   const files: (RouteFile | null)[] = context.query.routes.map(() => null);
   /** Of files that are there or may be: one may have been made although its writer could not be opened. */
   const paths: string[] = [];
   let sourceRows = 0;
 
+  /** Another process's, which it left, may be there yet. */
+  function newFile(route: Route): string {
+    const file = `${source.id}-${generation}-${sequence}-${routeName(route)}-${++attempts}.parquet`;
+    return existsSync(join(state.files.outbox, file)) ? newFile(route) : file;
+  }
+
   async function openFile(query: RouteQuery, { footing, position }: RowsRead): Promise<RouteFile> {
     const knownRow = formatKnownRow(context.schema, position);
-    const file = `${source.id}-${generation}-${sequence}-${routeName(query.route)}-${attempt}.parquet`;
+    const file = newFile(query.route);
     const path = join(state.files.outbox, file);
     paths.push(path);
     const writer = await (options.openWriter ?? openWriterHere)({

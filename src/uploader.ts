@@ -12,9 +12,9 @@ import type { Monitor } from "./observe/monitor.ts";
 import type { Progress } from "./observe/progress.ts";
 import { takeDrained } from "./outbox/drained.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
-import { sweepOutbox } from "./outbox/objects.ts";
 import { lastKnownRevision, readSource } from "./outbox/sources.ts";
 import { assertNotLost, createStateFolders, openState } from "./outbox/state.ts";
+import { assertNotOlder } from "./outbox/sweep-outbox.ts";
 import { createOwnership } from "./ownership.ts";
 import { createSourceReader } from "./read.ts";
 import { followRevisions } from "./revisions.ts";
@@ -97,10 +97,9 @@ async function runOnFile(options: UploaderOptions, isReopened: boolean): Promise
     held(acquireStateLock(settings.stateDir, clock.now()), (lock) => lock.release());
     assertNotLost(files);
     const state = held(openState(files, clock.now()), (state) => state.close());
+    assertNotOlder(state);
     const drainedAt = takeDrained(state);
     if (drainedAt) log.info(`the run before was drained at ${drainedAt}: it has left nothing`);
-    const swept = sweepOutbox(state);
-    if (swept.length > 0) log.debug({ files: swept }, "removed files of an extraction that was cut short");
 
     const destination = destinationOf(settings.sink);
     const { acceptNewDestination } = options;

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { failpoint } from "../core/failpoints.ts";
 import type { OutboxObject, PipelineType } from "../core/types.ts";
@@ -114,16 +114,6 @@ export function markRecorded(state: State, changes: readonly ExecutionChange[]):
       else update.run(status, object.id);
     }
   })();
-}
-
-/** Removes files of the outbox that the state does not list: what a crash left behind. */
-export function sweepOutbox(state: State): string[] {
-  const listed = new Set(
-    state.db.prepare("SELECT file FROM objects WHERE delivered_at IS NULL").pluck().all() as string[],
-  );
-  const garbage = readdirSync(state.files.outbox).filter((file) => !listed.has(file));
-  for (const file of garbage) rmSync(join(state.files.outbox, file), { force: true, recursive: true });
-  return garbage;
 }
 
 const STATUS =

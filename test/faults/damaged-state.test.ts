@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  copyFileSync,
   cpSync,
   readdirSync,
   readFileSync,
@@ -22,6 +23,7 @@ async function openKilledSite(): Promise<Site> {
   const site = await openSite();
   appendReadings(site.db, 300);
   expect(await site.ship({ "max-batch-size": 100 })).toMatchObject({ code: 0 });
+  copyFileSync(state(site.stateDir), olderCopy(site.stateDir));
   appendReadings(site.db, 100);
   site.setType("emergency");
   const killed = await site.run(["--once"], { UPLOADER_FAILPOINT: "before-put:kill:2" });
@@ -39,6 +41,8 @@ function execute(stateDir: string, sql: string): void {
 /** Folds the WAL into the database, so that its file is all there is. */
 const fold = (stateDir: string) => execute(stateDir, "PRAGMA wal_checkpoint(TRUNCATE)");
 const state = (stateDir: string) => join(stateDir, "state.db");
+/** What state.db was before the objects that wait were extracted. */
+const olderCopy = (stateDir: string) => join(stateDir, "../older.db");
 const removeAll = (stateDir: string) => {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(state(stateDir) + suffix, { force: true });
 };
@@ -98,13 +102,25 @@ const DAMAGES: readonly (readonly [string, RegExp, (stateDir: string) => void])[
   ["overwritten", REBUILD, (dir) => writeFileSync(state(dir), Buffer.alloc(20_000, 0xa5))],
   ["emptied", REBUILD, (dir) => truncateSync(state(dir), 0)],
   ["deleted", REBUILD, removeAll],
+  ["that is an older copy", REBUILD, (dir) => copyFileSync(olderCopy(dir), state(dir))],
 ];
 
-test.each(DAMAGES)(
+/** Of a state.db whose last commits are in the log that the kill has left beside it. */
+const DAMAGES_BESIDE_A_LOG: typeof DAMAGES = [
+  ["deleted, its log left", REBUILD, (dir) => rmSync(state(dir))],
+  ["emptied, its log left", REBUILD, (dir) => truncateSync(state(dir), 0)],
+  ["whose log was deleted", REBUILD, (dir) => rmSync(`${state(dir)}-wal`)],
+  ["whose log was emptied", REBUILD, (dir) => truncateSync(`${state(dir)}-wal`, 0)],
+];
+
+test.each([
+  ...DAMAGES.map((each) => [...each, true] as const),
+  ...DAMAGES_BESIDE_A_LOG.map((each) => [...each, false] as const),
+])(
   "a state.db %s is refused with the way out, and nothing is touched",
-  async (_, wayOut, damage) => {
+  async (_, wayOut, damage, isFolded) => {
     const site = await openKilledSite();
-    fold(site.stateDir);
+    if (isFolded) fold(site.stateDir);
     const kept = join(site.folder, "kept");
     cpSync(site.stateDir, kept, { recursive: true });
     damage(site.stateDir);
@@ -129,6 +145,7 @@ function filesOf(stateDir: string): string[] {
 
 const LOSSES: readonly (readonly [string, (site: Site) => void])[] = [
   ["a state.db that was deleted", ({ stateDir }) => removeAll(stateDir)],
+  ["an older copy of state.db", ({ stateDir }) => copyFileSync(olderCopy(stateDir), state(stateDir))],
   ["a state.db that was cut", ({ stateDir }) => truncateSync(state(stateDir), 8_192)],
   ["a state.db whose waiting objects were deleted", ({ stateDir }) => execute(stateDir, DELETE_WAITING)],
   ["a file of the outbox that is missing", ({ stateDir }) => rmSync(waitingFile(stateDir))],
@@ -152,6 +169,27 @@ test.each(LOSSES)("%s is mended by `uploader state rebuild`: no row lost, none t
   const findings = await site.check(undefined, { lossyGenerations: [1] });
   expect(findings.rows).toBe(450);
   tally.add(findings);
+});
+
+test("files that a crash left are kept until the markers can be asked, and are in nobody's way", async () => {
+  const site = await openSite();
+  const outbox = join(site.stateDir, "outbox");
+  appendReadings(site.db, 30);
+  const kill = { UPLOADER_FAILPOINT: "before-commit:kill" };
+  expect(await site.run(["--once"], kill)).toMatchObject({ signal: "SIGKILL" });
+  const left = readdirSync(outbox);
+  expect(left).toHaveLength(1);
+  for (const name of ["state.db", "state.db-wal"]) expect(readdirSync(site.stateDir)).toContain(name);
+  // A file in its place.
+  rmSync(join(site.folder, "lake"), { recursive: true });
+  writeFileSync(join(site.folder, "lake"), "");
+  const { code, stdout } = await site.start(["--once"]).finished;
+  expect(code).toBe(1);
+  expect(stdout).not.toContain("not extracted");
+  expect(readdirSync(outbox)).toHaveLength(2);
+  expect(readdirSync(outbox)).toEqual(expect.arrayContaining(left));
+  rmSync(join(site.folder, "lake"));
+  tally.add(await site.check());
 });
 
 function waitingFile(stateDir: string): string {

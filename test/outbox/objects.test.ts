@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { OutboxObject } from "../../src/core/types.ts";
 import { commitExtraction } from "../../src/outbox/extractions.ts";
@@ -10,7 +9,6 @@ import {
   noteFailure,
   readExecutionChanges,
   strike,
-  sweepOutbox,
 } from "../../src/outbox/objects.ts";
 import { commitOf, NOW, newSource, newState, objectOf, reread, writeOutboxFile } from "./new-state.ts";
 
@@ -37,19 +35,6 @@ it("objects wait in the order of their extraction until they are struck, and the
   expect(reread(state, source).delivered).toEqual({ objects: 1, rows: 1, bytes: 100 });
   strike(state, source, second, NOW);
   expect(nextWaiting(state, source, "ordinary")).toBeNull();
-});
-
-it("a sweep removes the files that the state does not list, and no other", () => {
-  const { state, source, first } = setUp();
-  strike(state, source, first, NOW);
-  const listed = readdirSync(state.files.outbox);
-  // Of an extraction that was cut short, and of an object whose file outlived its strike.
-  for (const file of ["9-1-7-raw.parquet", objectOf(source).file]) writeOutboxFile(state, file);
-  mkdirSync(join(state.files.outbox, "folder"));
-  expect(sweepOutbox(state).sort()).toEqual([objectOf(source).file, "9-1-7-raw.parquet", "folder"].sort());
-  expect(readdirSync(state.files.outbox)).toEqual(listed);
-  expect(listed).toHaveLength(1);
-  expect(sweepOutbox(state)).toEqual([]);
 });
 
 it("each change of an object is told once, and a delivered one is then gone", () => {
