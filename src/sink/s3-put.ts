@@ -64,7 +64,7 @@ async function lookBefore(
 ): Promise<"found" | null> {
   if (isLarge(object)) await abortLeftUploads(api, object, signal);
   else if (conditionalWrites) return null;
-  const there = await look(api, object, signal);
+  const there = await look(api, object, signal, { isBare404Enough: conditionalWrites });
   if (there === "hidden" && !conditionalWrites)
     throw new UploaderError({
       code: "SINK_DENIED",
@@ -124,15 +124,25 @@ async function confirm(api: S3Api, object: ObjectToPut, signal: AbortSignal | un
   });
 }
 
-async function look(api: S3Api, object: ObjectToPut, signal: AbortSignal | undefined): Promise<Found> {
+/**
+ * A HEAD's answer has no body to say why. S3 also gives 403 for a missing key to those who may not list.
+ *
+ * @param isBare404Enough whether a HEAD's 404, which anything on the way may have given, is taken for S3's word; not
+ *   where an object that is there would be overwritten
+ */
+async function look(
+  api: S3Api,
+  object: ObjectToPut,
+  signal: AbortSignal | undefined,
+  { isBare404Enough = true } = {},
+): Promise<Found> {
   try {
     return await api.headObject(object.bucket, object.key, signal);
   } catch (error) {
     const { status } = s3Answer(error);
-    if (status === 404) return "absent";
-    if (status !== 403 && status !== 400) throw error;
+    if (status === 404 && isBare404Enough) return "absent";
+    if (status !== 404 && status !== 403 && status !== 400) throw error;
   }
-  // A HEAD's answer has no body to say why. S3 also gives 403 for a missing key to those who may not list.
   try {
     return await api.getObject(object.bucket, object.key, true);
   } catch (error) {

@@ -75,6 +75,24 @@ suiteFor("versitygw", "the S3 sink and what can go wrong between it and S3", (se
     expect(await other.place.leftovers()).toEqual([]);
   });
 
+  it("tries again where it may not see what is there after a lost completion", async () => {
+    const gone = { answer: { status: 404, code: "NoSuchUpload" } };
+    const forbidden = { answer: { status: 403, code: "AccessDenied" } };
+    let mayLook = false;
+    const completion = nth(COMPLETION, [{ cut: "after" }, gone]);
+    const { place, sink } = await setUp((line) =>
+      !mayLook && /^(HEAD|GET) .*a\.parquet/.test(line) ? forbidden : completion(line),
+    );
+    const object = files.object(place, KEY, randomBytes(LARGE));
+    const error = await failure(sink.put(object));
+    expect(error).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    expect(retryKind(error)).toBe("transient");
+    mayLook = true;
+    expect(await sink.put(object)).toBe("found");
+    expect(sha256(await place.contents(KEY))).toBe(object.sha256);
+    expect(await place.leftovers()).toEqual([]);
+  });
+
   it("sends whole bodies with a checksum, and no trailers", async () => {
     const headers: IncomingMessage["headers"][] = [];
     const { place, sink } = await setUp((line, request) => {
@@ -199,6 +217,30 @@ suiteFor("versitygw", "the S3 sink and what can go wrong between it and S3", (se
     expect(await sink.put(object)).toBe("stored");
     expect(await sink.put(object)).toBe("found");
   });
+
+  for (const [who, pattern, expected] of [
+    ["a HEAD", /^HEAD/, "SINK_CONFLICT"],
+    ["a HEAD and a GET", /^(HEAD|GET)/, "SINK_UNAVAILABLE"],
+  ] as const)
+    it(`overwrites nothing where a proxy answers ${who} with 404, also without conditional writes`, async () => {
+      const page = { status: 404, headers: { "content-type": "text/html" }, body: "<html>Not here</html>" };
+      let isProxyAlone = true;
+      const { place, sink } = await setUp(
+        (line) => (isProxyAlone && pattern.test(line) ? { answer: page } : undefined),
+        { conditionalWrites: false },
+      );
+      const first = randomBytes(SMALL);
+      const direct = place.open();
+      await direct.put(files.object(place, KEY, first));
+      direct.close();
+      for (const bytes of [SMALL, LARGE]) {
+        const error = await failure(sink.put(files.object(place, KEY, randomBytes(bytes))));
+        expect(error).toMatchObject({ code: expected });
+        expect(await place.contents(KEY)).toEqual(first);
+      }
+      isProxyAlone = false;
+      expect(await sink.put(files.object(place, "raw/t/b.parquet", randomBytes(SMALL)))).toBe("stored");
+    });
 
   it("names the permission that is missing where it cannot look before it writes", async () => {
     const forbidden = { answer: { status: 403, code: "AccessDenied" } };
