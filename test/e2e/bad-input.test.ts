@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -28,6 +28,8 @@ interface Case {
   readonly exit: 1 | 2;
   /** What is wrong, and what to do, as patterns of the whole output. */
   readonly says: readonly RegExp[];
+  /** Whether the database, which may be more than it seems, and its log have to stay as they are, to the byte. */
+  readonly isKept?: true;
 }
 
 const TO_FOLDER = ["--sqlite", "sensor.db", "--directory", "lake"];
@@ -44,6 +46,7 @@ const CASES: Readonly<Record<string, Case>> = {
     says: [/is not a file/, /Point the setting at the database file itself/],
   },
   "a file that is no database": {
+    isKept: true,
     given: (folder) =>
       writeFileSync(join(folder, "sensor.db"), "timestamp,value\n2026-01-01,5\n".repeat(100)),
     args: TO_FOLDER,
@@ -54,7 +57,21 @@ const CASES: Readonly<Record<string, Case>> = {
     ],
   },
   "a file that looks encrypted": {
+    isKept: true,
     given: (folder) => writeFileSync(join(folder, "sensor.db"), randomBytes(8192)),
+    args: TO_FOLDER,
+    exit: 1,
+    says: [/sensor\.db is not a SQLite database, or it is encrypted/],
+  },
+  "a file that looks encrypted, with its log": {
+    isKept: true,
+    given: (folder) => {
+      createDatabase(join(folder, "sensor.db"), ["readings"], 2_000);
+      const { database, log } = whileOpen(join(folder, "sensor.db"));
+      // Nothing of it can be read, and the log's checksums are right.
+      writeFileSync(join(folder, "sensor.db"), randomBytes(database.length));
+      writeFileSync(join(folder, "sensor.db-wal"), log);
+    },
     args: TO_FOLDER,
     exit: 1,
     says: [/sensor\.db is not a SQLite database, or it is encrypted/],
@@ -71,6 +88,7 @@ const CASES: Readonly<Record<string, Case>> = {
     says: [/sensor\.db is damaged/, /integrity_check/],
   },
   "a database that is damaged where its schema is": {
+    isKept: true,
     given: (folder) => {
       const path = join(folder, "sensor.db");
       createDatabase(path, ["readings"], 2_000);
@@ -82,6 +100,7 @@ const CASES: Readonly<Record<string, Case>> = {
     says: [/sensor\.db is damaged/, /integrity_check/],
   },
   "an empty file": {
+    isKept: true,
     given: (folder) => writeFileSync(join(folder, "sensor.db"), ""),
     args: TO_FOLDER,
     exit: 1,
@@ -214,9 +233,10 @@ const CASES: Readonly<Record<string, Case>> = {
 describe("bad input", () => {
   it.each(Object.entries(CASES))(
     "%s is said, with what to do about it",
-    async (_, { given, args = [], env, exit, says }) => {
+    async (_, { given, args = [], env, exit, says, isKept = false }) => {
       const folder = temporaryFolder();
       given?.(folder);
+      const before = isKept ? databaseFiles(folder) : null;
       const { code, stdout, stderr } = await runProgram("uploader", ["--once", ...args], {
         cwd: folder,
         env: { HOME: folder, ...CREDENTIALS, ...env },
@@ -226,6 +246,7 @@ describe("bad input", () => {
       expect(code).toBe(exit);
       expectNothingButWords(output);
       expect(existsSync(join(folder, "lake", "local-databricks-raw-local", "raw"))).toBe(false);
+      if (before) expect(databaseFiles(folder)).toEqual(before);
     },
   );
 
@@ -371,6 +392,23 @@ function createDatabase(path: string, tables: readonly string[], rows = 0): void
   }
   db.exec(`CREATE VIEW latest AS SELECT max(id) FROM ${tables[0]}`);
   db.close();
+}
+
+/** The database and its log, with their checksums; SQLite leaves an empty log behind a reader that may not write. */
+function databaseFiles(folder: string): string[] {
+  return ["sensor.db", "sensor.db-wal"].flatMap((name) => {
+    const bytes = existsSync(join(folder, name)) ? readFileSync(join(folder, name)) : Buffer.alloc(0);
+    return bytes.length > 0 ? [`${name} ${createHash("sha256").update(bytes).digest("hex")}`] : [];
+  });
+}
+
+/** A database and its log as they are while somebody writes to them, not to page 1. */
+function whileOpen(path: string): { readonly database: Buffer; readonly log: Buffer } {
+  const db = new Database(path);
+  db.exec("UPDATE readings SET value = 1 WHERE id > 1000");
+  const files = { database: readFileSync(path), log: readFileSync(`${path}-wal`) };
+  db.close();
+  return files;
 }
 
 function createPairs(path: string): void {
