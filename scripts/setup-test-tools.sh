@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests run beside the project, into ${UPLOADER_TEST_CACHE:-~/.cache/databricks-uploader}: the S3
 # servers bin/versitygw (by Go) and venv-moto/bin/moto_server (by Python), parliament and shellcheck beside moto, pyarrow
-# in venv-pyarrow, the models of Bacalhau's jobs in venv-bacalhau; and from Debian's packages fiu-run, faketime and
-# systemd. What is there already is left alone.
+# in venv-pyarrow, the models of Bacalhau's jobs in venv-bacalhau; and from Debian's packages fiu-run, faketime,
+# strace and systemd. What is there already is left alone.
 # What cannot be installed is no failure: the reason is kept in {tool}.missing there, and the suites that need it
 # name it.
 set -euo pipefail
@@ -86,10 +86,12 @@ install_pyarrow() {
 }
 
 install_fault_tools() {
-  if command -v fiu-run >/dev/null && command -v faketime >/dev/null; then return; fi
-  command -v apt-get >/dev/null || { echo "fiu-run and faketime are not installed, and there is no apt-get"; return 1; }
-  [ "$(id -u)" = 0 ] || { echo "fiu-utils and faketime need root to be installed"; return 1; }
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq fiu-utils faketime
+  local program missing=()
+  for program in fiu-run faketime strace; do command -v "$program" >/dev/null || missing+=("$program"); done
+  if [ ${#missing[@]} -eq 0 ]; then return; fi
+  command -v apt-get >/dev/null || { echo "not installed, and there is no apt-get: ${missing[*]}"; return 1; }
+  [ "$(id -u)" = 0 ] || { echo "fiu-utils, faketime and strace need root to be installed"; return 1; }
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq fiu-utils faketime strace
 }
 
 # For its tools that look at units; they work whatever process 1 is.

@@ -26,7 +26,7 @@ export function createMarkerFiles(directory: string): MarkerFiles {
 
   /** `action` must not wait for anything: the transaction belongs to the one connection of this process. */
   function locked<Result>(action: () => Result): Result {
-    makeFolder(directory);
+    makeLake(directory);
     lock ??= openDatabase(join(directory, ".markers.db"), { mode: "create" });
     return lock.transaction(action).immediate();
   }
@@ -60,6 +60,16 @@ export function createMarkerFiles(directory: string): MarkerFiles {
       lock = null;
     },
   };
+}
+
+/** The first marker makes the lake, so this is where its name, and those above it, are made to survive a crash. */
+function makeLake(directory: string): void {
+  const made = makeFolder(directory);
+  if (made === undefined) return;
+  for (let folder = dirname(directory); folder.length >= dirname(made).length; folder = dirname(folder)) {
+    syncFolder(folder);
+    if (folder === dirname(folder)) return;
+  }
 }
 
 function readMarker(path: string): Marker | null {
