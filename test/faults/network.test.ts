@@ -110,14 +110,25 @@ suiteFor("versitygw", "a network that breaks", (server) => {
     },
   );
 
-  test("403 instead of 404 on HEAD", async () => {
+  test.each([
+    ["a HEAD alone", HEAD],
+    ["a HEAD and a GET, as S3 does to those who may not list", /^(HEAD|GET) .*\.parquet/],
+  ])("403 instead of 404: on %s", async (_, looks) => {
     const site = await openNetworkSite(server());
-    const forbidden = { answer: { status: 403, code: "" } };
-    site.setNetwork((line) => (HEAD.test(line) ? forbidden : undefined));
+    let refused = 0;
+    site.setNetwork((line) => {
+      if (!looks.test(line)) return undefined;
+      refused++;
+      return { answer: { status: 403, code: "AccessDenied" } };
+    });
     appendReadings(site.db, 50);
     expect(await site.run()).toBe(0);
+    const forSmall = refused;
+    expect(forSmall).toBeGreaterThan(0);
     appendLarge(site.db);
     expect(await site.run()).toBe(0);
+    // Before and after it.
+    expect(refused - forSmall).toBeGreaterThan(forSmall);
     await expectSound(site);
   });
 

@@ -149,11 +149,21 @@ test("what is set aside is in the outbox or beside it, wherever the power is cut
       ...(objects.every((object) => [...outbox, ...aside].some(([, bytes]) => bytes.equals(object)))
         ? []
         : ["an object is gone"]),
+      ...aside.flatMap(([path, bytes]) =>
+        !path.endsWith(".json") || isJson(bytes) || listed.some((file) => path.endsWith(`-${file}.json`))
+          ? []
+          : ["an object is forgotten, and its note is torn"],
+      ),
     ];
   };
   const outcomes = [...outcomesOf(command)];
   expect(outcomes.flatMap(lostIn)).toEqual([]);
   expect(outcomes.length).toBeGreaterThan(10);
+  const isTorn = ({ tree }: CommandOutcome) =>
+    [...tree].some(
+      ([path, bytes]) => path.endsWith(".json") && path.startsWith("set-aside/") && !isJson(bytes),
+    );
+  expect(outcomes.filter(isTorn)).not.toEqual([]);
   for (const sync of syncsOf(command).slice(0, 2))
     expect([...outcomesOf(without(command, sync))].flatMap(lostIn)).not.toEqual([]);
 
@@ -165,6 +175,14 @@ test("what is set aside is in the outbox or beside it, wherever the power is cut
     after.db.close();
   }
 }, 300_000);
+
+function isJson(bytes: Buffer): boolean {
+  try {
+    return typeof JSON.parse(bytes.toString()) === "object";
+  } catch {
+    return false;
+  }
+}
 
 function listedIn(image: Buffer): string[] {
   const rollback = Buffer.from(image);

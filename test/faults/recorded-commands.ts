@@ -78,8 +78,8 @@ export function recordDisk(stateDir: string, readState: () => Buffer | null) {
 }
 
 /**
- * Every outcome that differs, wherever the power is cut: of the names that were not synced, each is kept or lost. What
- * SQLite has committed is kept.
+ * Every outcome that differs, wherever the power is cut: of the names that were not synced, each is kept or lost, and a
+ * file in the making is torn. What SQLite has committed is kept.
  */
 export function* outcomesOf({ begin, steps, state }: RecordedCommand): Generator<CommandOutcome> {
   const seen = new Set<string>();
@@ -102,14 +102,25 @@ export function* outcomesOf({ begin, steps, state }: RecordedCommand): Generator
         for (const suffix of ["-wal", "-shm"]) tree.delete(`state.db${suffix}`);
         tree.set("state.db", committed);
       }
-      const digest = [...tree]
-        .map(([path, bytes]) => `${path} ${bytes.toString("base64")}`)
-        .sort()
-        .join("\n");
-      if (!seen.has(digest)) yield { done, tree };
-      seen.add(digest);
+      for (const outcome of withTorn(tree, before.at(-1))) {
+        const digest = [...outcome]
+          .map(([path, bytes]) => `${path} ${bytes.toString("base64")}`)
+          .sort()
+          .join("\n");
+        if (!seen.has(digest)) yield { done, tree: outcome };
+        seen.add(digest);
+      }
     }
   }
+}
+
+/** A file that is being written when the power is cut is whole, or half there, or empty: its sync may not be over. */
+function withTorn(tree: Tree, last: NameStep | undefined): Tree[] {
+  const bytes = last && tree.get(last.path);
+  if (last?.kind !== "write" || !bytes) return [tree];
+  return [bytes.length, bytes.length / 2, 0].map((length) =>
+    new Map(tree).set(last.path, bytes.subarray(0, Math.floor(length))),
+  );
 }
 
 /** Whether every folder whose names the step changes was synced later. */

@@ -1,4 +1,5 @@
 import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { stateDocument } from "../../src/cli/state-report.ts";
@@ -97,6 +98,12 @@ test("of two uploaders that start together on one state folder one works, and th
       ),
     });
     await winner?.untilOutput(/"msg":"delivered"/);
+    // One that comes later is told who it is.
+    const holder = `process ${winner?.process.pid} on ${hostname()}, since 20`;
+    expect(await site.start(["--once"]).finished).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(holder),
+    });
     winner?.process.kill("SIGTERM");
     expect(await winner?.finished).toMatchObject({ code: 0, stderr: "" });
     tally.add(await site.check());
