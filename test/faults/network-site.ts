@@ -40,7 +40,7 @@ export interface NetworkSite {
   /** Runs the uploader within the test's process. */
   run(options?: RunOptions): Promise<0 | 1>;
   /** Asserts I1 to I10 over a network without faults. */
-  check(tables?: readonly CheckedTable[]): Promise<Findings>;
+  check(tables?: readonly CheckedTable[], lossyGenerations?: readonly number[]): Promise<Findings>;
 }
 
 export type RunOptions = Partial<Pick<InProcessOptions, "argv" | "clock" | "sleep" | "signal">> & {
@@ -117,12 +117,12 @@ export async function openNetworkSite(
       network = given;
     },
     run,
-    async check(tables = [{ name: "readings" }]) {
+    async check(tables = [{ name: "readings" }], lossyGenerations = []) {
       checked();
       network = IN_ORDER;
       const names = tables.map(({ name }) => name);
       const findings = await checkInvariants({
-        ...{ database, stateDir, place, node: NODE, tables, observer, printed },
+        ...{ database, stateDir, place, node: NODE, tables, lossyGenerations, observer, printed },
         source: written.replay(),
         async runOnce() {
           const before = printed.length;
