@@ -12,6 +12,7 @@ import type { Monitor } from "./observe/monitor.ts";
 import type { Progress } from "./observe/progress.ts";
 import { takeDrained } from "./outbox/drained.ts";
 import { acquireStateLock } from "./outbox/lock.ts";
+import { sweepReplacement } from "./outbox/replace-state.ts";
 import { lastKnownRevision, readSource } from "./outbox/sources.ts";
 import { assertNotLost, createStateFolders, openState } from "./outbox/state.ts";
 import { assertNotOlder } from "./outbox/sweep-outbox.ts";
@@ -98,6 +99,7 @@ async function runOnFile(options: UploaderOptions, isReopened: boolean): Promise
     assertNotLost(files);
     const state = held(openState(files, clock.now()), (state) => state.close());
     assertNotOlder(state);
+    sweepReplacement(files);
     const drainedAt = takeDrained(state);
     if (drainedAt) log.info(`the run before was drained at ${drainedAt}: it has left nothing`);
 

@@ -50,6 +50,14 @@ export interface StateRemains {
 
 const SUFFIXES = ["", "-wal", "-shm"];
 
+/** Beside the database, until it takes its place. */
+const replacementOf = ({ database }: StateFiles) => `${database}.rebuilding`;
+
+/** Removes what a rebuild left that was killed; the next one begins anew. The caller holds the folder's lock. */
+export function sweepReplacement(files: StateFiles): void {
+  removeDatabase(replacementOf(files));
+}
+
 export function findRemains(files: StateFiles): StateRemains {
   return {
     hasDatabase: existsSync(files.database),
@@ -67,9 +75,9 @@ export function openReplacement(
   now: number,
   disk: StateDisk = stateDisk,
 ): StateReplacement {
-  const path = `${files.database}.rebuilding`;
+  const path = replacementOf(files);
   removeDatabase(path);
-  const state = openState({ ...files, database: path }, now);
+  const state = openNew({ ...files, database: path }, now);
   return {
     id: state.id,
     write: (sources) => writeState(state, () => writeSources(state, sources)),
@@ -102,6 +110,16 @@ export function openReplacement(
       removeDatabase(path);
     },
   };
+}
+
+/** Nothing is left of one that cannot be made, on a full disk for instance. */
+function openNew(files: StateFiles, now: number): State {
+  try {
+    return openState(files, now);
+  } catch (error) {
+    removeDatabase(files.database);
+    throw error;
+  }
 }
 
 function writeSources({ db }: State, sources: readonly RestoredSource[]): void {

@@ -3,10 +3,11 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { outboxDocument } from "../../src/cli/outbox-report.ts";
 import { appendReadings } from "../support/readings.ts";
 import { startS3Proxy } from "../support/s3-proxy.ts";
 import { suiteFor } from "../support/s3-servers.ts";
-import { mountSmallDisk, whyNoMount } from "../support/small-disk.ts";
+import { mountSmallDisk, type SmallDisk, whyNoMount } from "../support/small-disk.ts";
 import { suiteWith } from "../support/suite-with.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -85,6 +86,45 @@ suiteWith(whyNoMount(), "a disk of its own", () => {
     expect(stdout + stderr).toMatch(/cannot be used: .*\n?.*free space/);
     expect(stdout + stderr).not.toMatch(/^\s+at /m);
     disk.free();
+    tally.add(await site.check());
+  });
+
+  test.each([
+    ["that is full", (disk: SmallDisk) => disk.fill(), (disk: SmallDisk) => disk.free()],
+    [
+      "that is read-only",
+      (disk: SmallDisk) => disk.setReadOnly(true),
+      (disk: SmallDisk) => disk.setReadOnly(false),
+    ],
+  ])("%s lets neither a rebuild nor a set-aside change anything", async (_, spoil, mend) => {
+    const folder = temporaryFolder();
+    const disk = mountSmallDisk(join(folder, "state"), 2_000);
+    const site = await openSite({ folder });
+    appendReadings(site.db, 100);
+    expect(await site.ship()).toMatchObject({ code: 0 });
+    appendReadings(site.db, 100);
+    const stop = { UPLOADER_FAILPOINT: "before-put:kill" };
+    expect(await site.run(["--once"], stop)).toMatchObject({ signal: "SIGKILL" });
+    // What is in its log is in state.db, and its lock can be had.
+    expect(await site.run(["outbox", "list"])).toMatchObject({ code: 0 });
+    const before = outboxDocument(site.stateDir);
+    expect(before.waiting).toHaveLength(1);
+    spoil(disk);
+    const commands = [
+      ["outbox", "set-aside", "--yes", "--table", "readings"],
+      ["state", "rebuild", "--yes"],
+    ];
+    for (const command of commands) {
+      const { code, stderr } = await site.start(command).finished;
+      expect({ command, code, stderr }).toEqual({
+        command,
+        code: 1,
+        stderr: expect.stringMatching(/\n.*(space|right to write)/),
+      });
+      expect(stderr).not.toMatch(/^\s+at /m);
+    }
+    mend(disk);
+    expect(outboxDocument(site.stateDir)).toEqual(before);
     tally.add(await site.check());
   });
 

@@ -105,3 +105,18 @@ test.each<Failpoint>([
   expect(sent.reduce((sum, { name }) => sum + name.rows, 0)).toBe(50);
   await site.check();
 });
+
+test("killed before it has written a marker, it lets the uploader go on, and leaves nothing behind", async () => {
+  const site = await openSite(tally);
+  appendReadings(site.db, 30);
+  await site.upload();
+  const env = { UPLOADER_FAILPOINT: "before-rename-of-marker:kill" };
+  const options = { cwd: site.folder, env };
+  const killed = await runProgram("uploader", ["state", "rebuild", "--yes", ...flagsOf(site)], options);
+  expect(killed).toMatchObject({ signal: "SIGKILL" });
+  expect(readdirSync(site.stateDir)).toContain("state.db.rebuilding");
+  appendReadings(site.db, 20);
+  await site.upload();
+  expect(new Set(site.objects().map(({ name }) => name.generation))).toEqual(new Set([1]));
+  await site.check();
+});
