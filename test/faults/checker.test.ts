@@ -39,6 +39,8 @@ const BREAKS: readonly (readonly [string, string, (site: Site) => void])[] = [
   ["I1", "rows beyond the cursor", ({ stateDir }) => inState(stateDir, "UPDATE sources SET cursor = 399")],
   ["I2", "an object that is missing", (site) => rmSync(objectOf(site, 2).path)],
   ["I2", "a part that is missing", (site) => rmSync(objectOf(site, 3).path)],
+  ["I2", "an extraction that begins within the one before", (site) => moveAs(site, 2, { range: WITHIN })],
+  ["I2", "a part that is another extraction's", (site) => moveAs(site, 3, { range: WITHIN })],
   ["I3", "an object that nobody delivered", (site) => copyAs(site, 1, { generation: 2 })],
   ["I3", "a checksum that is another", (site) => listAs(site, 1, "0".repeat(64))],
   ["I3", "bytes that are not those listed", (site) => appendFileSync(objectOf(site, 1).path, "more")],
@@ -53,6 +55,8 @@ const BREAKS: readonly (readonly [string, string, (site: Site) => void])[] = [
     ({ stateDir }) => writeFileSync(join(stateDir, "outbox/1.parquet"), ""),
   ],
   ["I8", "an object that is no Parquet", (site) => writeFileSync(objectOf(site, 1).path, "PAR1")],
+  ["I8", "an object with fewer rows than its key says", (site) => moveAs(site, 1, { rows: 101 })],
+  ["I10", "a credential in the state", ({ stateDir }) => inState(stateDir, NOTE_SECRET)],
   ["I10", "a credential in the outbox", ({ stateDir }) => writeFileSync(join(stateDir, "outbox/x"), SECRET)],
   [
     "I10",
@@ -66,7 +70,9 @@ const BREAKS: readonly (readonly [string, string, (site: Site) => void])[] = [
   ],
   ["I10", "a credential in an object's file", (site) => appendFileSync(objectOf(site, 1).path, SECRET)],
 ];
+const WITHIN = { first: 50n, last: 200n };
 const SECRET = "test-secret-access-key";
+const NOTE_SECRET = `UPDATE sources SET revision = '${SECRET}'`;
 
 test.each(BREAKS)("%s is violated by %s, and the checker says so", async (invariant, _, damage) => {
   const site = await openSite();
@@ -163,6 +169,22 @@ suiteFor("versitygw", "the checker", (server) => {
     const { violations } = await checkAsItIs(site);
     expect(violations).toEqual([expect.stringContaining(`I7: ${Bucket}/${Key} `)]);
   });
+
+  test.each(["sha256", "rows"])(
+    "I3 is violated by metadata with another %s, and the checker says so",
+    async (name) => {
+      const site = await openSite({ server: server(), isInProcess: true });
+      appendReadings(site.db, 10);
+      await site.check();
+      const object = objectOf(site, 1);
+      const { bucket: Bucket, key: Key } = object;
+      const Metadata = { ...(await site.place.metadata(object)), [name]: "11" };
+      const Body = readFileSync(object.path);
+      await server().client.send(new PutObjectCommand({ Bucket, Key, Body, Metadata }));
+      const { violations } = await checkAsItIs(site);
+      expect(violations).toContainEqual(expect.stringMatching(/^I3: the metadata of .* are /));
+    },
+  );
 
   test("I10 is violated by a credential in an object's metadata, and the checker says so", async () => {
     const site = await openSite({ server: server(), isInProcess: true });
@@ -280,6 +302,44 @@ test("I4 is violated by a state that lists a key again with another checksum, an
   );
 });
 
+test.each([
+  ["a log, or an error", { printed: [`{"msg":"signed with ${SECRET}"}`] }],
+  ["what a clean run prints", { runOnce: async () => ({ code: 0, printed: `uploader: ${SECRET}` }) }],
+])("I10 is violated by a credential in %s, and the checker says so", async (_, more) => {
+  const site = await openSite();
+  appendReadings(site.db, 10);
+  await site.check();
+  const { violations } = await checkInvariants({
+    ...site.checkOptions([{ name: "readings" }]),
+    runOnce: async () => ({ code: 0, printed: "" }),
+    secrets: [SECRET],
+    ...more,
+  });
+  expect(violations).toEqual(["I10: a credential is in what the uploader printed"]);
+});
+
+test.each([
+  [
+    "the rows that wait for their window",
+    "UPDATE sources SET hold_row = 1, hold_through = 2, hold_since = 3",
+  ],
+  ["a position", "DELETE FROM positions WHERE ordinal = (SELECT max(ordinal) FROM positions)"],
+  ["a range that was found delivered", "INSERT INTO covered_ranges SELECT id, 900, 901 FROM sources"],
+])("I9 is violated by a further run that changes %s, and the checker says so", async (_, sql) => {
+  const site = await openSite();
+  appendReadings(site.db, 10);
+  await site.check();
+  let runs = 0;
+  const { violations } = await checkInvariants({
+    ...site.checkOptions([{ name: "readings" }]),
+    runOnce: async () => {
+      if (++runs === 2) inState(site.stateDir, sql);
+      return { code: 0, printed: "" };
+    },
+  });
+  expect(violations).toEqual([expect.stringMatching(/^I9: .* became /)]);
+});
+
 test("I9 is violated by a further run that ships, and the checker says so", async () => {
   const site = await openSite();
   appendReadings(site.db, 10);
@@ -309,6 +369,21 @@ test("I9 is violated by a further run that changes a control table, and the chec
     },
   });
   expect(violations).toEqual([expect.stringMatching(/^I9: .*pipeline_executions.* became /)]);
+});
+
+test("I3 is violated by what a process has said is delivered, and is another now, and the checker says so", async () => {
+  const site = await openSite();
+  appendReadings(site.db, 200);
+  expect(await site.start(["--once", "--max-batch-size", "100"]).finished).toMatchObject({ code: 0 });
+  const [first, second] = site.place.objects() as [LakeObject, LakeObject];
+  appendFileSync(first.path, "more");
+  rmSync(second.path);
+  const { violations } = await checkAsItIs(site);
+  expect(site.observer.listed).toEqual(new Map());
+  expect(violations).toContainEqual(
+    expect.stringMatching(new RegExp(`^I3: rows and bytes of ${nameOf(first)} were 100,\\d+ when`)),
+  );
+  expect(violations).toContainEqual(`I3: ${nameOf(second)} is not there`);
 });
 
 test("I9 is violated by a run that should have been refused, and the checker says so", async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import { safeName } from "../../src/core/names.ts";
 import type { CheckedTable, CheckOptions } from "./invariants.ts";
@@ -21,6 +21,28 @@ export function figuresOf(
   return found === recorded
     ? []
     : [`I3: the state counts ${recorded} objects and rows of ${table} as delivered, there are ${found}`];
+}
+
+/** I3, from the log: all that the uploader has said is delivered, also between two looks at its state. */
+export function deliveredAsLogged(
+  delivered: readonly LakeObject[],
+  printed: readonly string[],
+  { observer }: Pick<CheckOptions, "observer">,
+): string[] {
+  const found = new Map(delivered.map((object) => [nameOf(object), object]));
+  return printed
+    .flatMap((text) => text.split("\n"))
+    .filter((line) => /"msg":"(delivered|was delivered already)"/.test(line))
+    .flatMap((line) => {
+      const said = JSON.parse(line) as { object: string; rows: number; bytes: number };
+      const object = found.get(said.object);
+      if (!object) return observer.forgotten.has(said.object) ? [] : [`I3: ${said.object} is not there`];
+      const there = [object.name.rows, statSync(object.path).size].join();
+      const logged = [said.rows, said.bytes].join();
+      return there === logged
+        ? []
+        : [`I3: rows and bytes of ${said.object} were ${logged} when it was delivered, there are ${there}`];
+    });
 }
 
 /** I3, from what the state was seen to list, from `pipeline_executions`, and from the objects' metadata. */

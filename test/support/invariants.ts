@@ -2,7 +2,7 @@ import Database from "better-sqlite3";
 import { safeName } from "../../src/core/names.ts";
 import { quoteName } from "../../src/sqlite/names.ts";
 import { describeControlTables } from "./control-tables.ts";
-import { deliveredAsRecorded, figuresOf } from "./delivered-as-recorded.ts";
+import { deliveredAsLogged, deliveredAsRecorded, figuresOf } from "./delivered-as-recorded.ts";
 import { type AggregatedColumns, compareContents, type Incarnation, type Twice } from "./lake-contents.ts";
 import { type LakePlace, nameOf } from "./lake-place.ts";
 import type { LakeObject } from "./lake-reader.ts";
@@ -93,6 +93,10 @@ export async function checkRefusal(options: CheckOptions): Promise<Findings & { 
 export async function checkInvariants(options: CheckOptions): Promise<Findings> {
   const { place, stateDir, observer, damagedTables = [] } = options;
   const violations: string[] = [];
+  // One by one: there may be more than a call can have arguments.
+  const add = (...found: (readonly string[])[]) => {
+    for (const some of found) for (const violation of some) violations.push(violation);
+  };
   await observer.look();
   // The first run cleans up, the second changes nothing.
   const printed = [...options.printed];
@@ -122,19 +126,20 @@ export async function checkInvariants(options: CheckOptions): Promise<Findings> 
       violations: [`I1: the objects of ${table.name} cannot be compared: ${error.message}`],
     }));
     rows += contents.rows;
-    violations.push(
-      ...contents.violations,
-      ...sequencesOf(ours, table.twice, options.lossyGenerations),
-      ...figuresOf(delivered, table, options),
+    add(
+      contents.violations,
+      sequencesOf(ours, table.twice, options.lossyGenerations),
+      figuresOf(delivered, table, options),
     );
   }
-  violations.push(...observer.violations);
-  violations.push(...(await deliveredAsRecorded(delivered, options)));
-  violations.push(...describeSource(options));
+  add(observer.violations);
+  add(await deliveredAsRecorded(delivered, options));
+  add(deliveredAsLogged(delivered, printed, options));
+  add(describeSource(options));
   for (const leftover of await place.leftovers()) violations.push(`I7: ${leftover} is left in the lake`);
-  violations.push(...leftInState(stateDir, waiting));
-  violations.push(...(await readableObjects(objects)));
-  violations.push(...(await secretsIn(options, printed, objects)));
+  add(leftInState(stateDir, waiting));
+  add(await readableObjects(objects));
+  add(await secretsIn(options, printed, objects));
   return { rows, objects: objects.length, violations };
 }
 

@@ -21,6 +21,7 @@ export interface Observer {
   lookAtState(): void;
   /** An object that the test itself takes away, by bucket and key: it has never been there. */
   forget(name: string): void;
+  readonly forgotten: ReadonlySet<string>;
   /** By bucket and key: all that the state has ever been seen to list, as it was listed first. */
   readonly listed: ReadonlyMap<string, ListedObject>;
   /** Where a key held two contents, or was listed with two (I4), or a cursor went back (I5). */
@@ -43,6 +44,7 @@ export function createObserver({
   const versions = new Map<string, string>();
   const listed = new Map<string, ListedObject>();
   const progress = new Map<string, Progress>();
+  const forgotten = new Set<string>();
   const violations: string[] = [];
 
   async function look(): Promise<void> {
@@ -110,9 +112,10 @@ export function createObserver({
   function forget(name: string): void {
     versions.delete(name);
     listed.delete(name);
+    forgotten.add(name);
   }
 
-  return { look, lookAtState, forget, listed, violations };
+  return { look, lookAtState, forget, forgotten, listed, violations };
 }
 
 function describe({ sha256, rows, bytes }: ListedObject): string {

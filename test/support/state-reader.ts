@@ -4,20 +4,20 @@ import Database from "better-sqlite3";
 import { parseObjectKey } from "../../src/core/object-key.ts";
 import type { LakeObject } from "./lake-reader.ts";
 
-/** All that the state says, but for what each start changes: the epoch. */
+/** Every row of the state, but for what each start changes: the epoch, and the seal over it. */
 export function describeState(stateDir: string): string {
   const db = openState(stateDir);
   if (!db) return "no state";
   try {
-    const all = (sql: string) =>
-      db
-        .prepare(sql)
-        .all()
-        .map((row) => Object.values(row as object).map(String));
-    const sources = all(`SELECT node, table_name, generation, cursor, next_sequence, destination,
-      delivered_objects, delivered_rows, delivered_bytes FROM sources ORDER BY id`);
-    const objects = all("SELECT bucket, object_key, sha256, delivered_at FROM objects ORDER BY id");
-    return JSON.stringify([sources, objects, all("SELECT state_id FROM identity")]);
+    const tables = db
+      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'seal' ORDER BY name")
+      .pluck()
+      .all() as string[];
+    const rowsOf = (table: string) =>
+      (db.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`).all() as Record<string, unknown>[]).map((row) =>
+        Object.entries(row).flatMap(([name, value]) => (name === "epoch" ? [] : [`${name} ${value}`])),
+      );
+    return JSON.stringify(tables.map((table) => [table, rowsOf(table)]));
   } finally {
     db.close();
   }
