@@ -28,12 +28,12 @@ main() {
   UPLOADER_NOT_ASKED="$work/not-asked" step audit ./scripts/audit.sh
   export UPLOADER_FAULTS_REPORT="$work/faults"
   step tests npx vitest run --reporter=default --reporter=json --outputFile.json="$work/results.json" "$@"
-  if [ -s "$UPLOADER_FAULTS_REPORT" ]; then
-    step faults node --import tsx scripts/faults-report.ts "$UPLOADER_FAULTS_REPORT"
-  fi
   if [ $# -eq 0 ]; then
     test_lake
     test_containers
+  fi
+  if [ -s "$UPLOADER_FAULTS_REPORT" ]; then
+    step faults node --import tsx scripts/faults-report.ts "$UPLOADER_FAULTS_REPORT"
   fi
   summarise
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { percentile } from "../../bench/statistics.ts";
 import { formatBytes, formatCount, formatFields } from "../../src/cli/text-table.ts";
 import { createRandom } from "../support/seeded-random.ts";
-import { SEED } from "./campaign.ts";
+import { SEED, tallyScenario } from "./campaign.ts";
 import { type Interval, type Pair, writerCost } from "./soak-cost.ts";
 import {
   type Beside,
@@ -35,6 +35,7 @@ const RATIO_ALLOWED = 1.1;
 /** The figures of a shorter soak are printed, and differ by more than that from run to run. */
 const LEAST_MINUTES_FOR_RATIO = 10;
 
+const tally = tallyScenario(`7 load: soak of ${MINUTES} minutes (seed ${SEED})`);
 const random = createRandom(SEED);
 const total = { rows: 0, objects: 0, kills: 0, changes: 0, deleted: 0, busy: 0, sound: 0 };
 const peaks: number[] = [];
@@ -111,6 +112,7 @@ test.each(Array.from({ length: episodes }, (_, index) => index + 1))(
     total.kills += kills;
     total.changes += changes;
     total.sound++;
+    tally.add(findings);
     total.objects += findings.objects;
     total.rows += findings.rows;
   },
