@@ -126,7 +126,7 @@ export async function runEpisode(
   if (2 * longestAway(phases) > keepSeconds)
     throw new Error(`${keepSeconds} s is too short for these phases`);
   const site = await openSite({ server: remote.server });
-  const writer = startSoakWriter(site.database, keepSeconds);
+  const writer = startSoakWriter(site, keepSeconds);
   const tally: Tally = { kills: 0, changes: 0, peakBytes: 0, cpuSeconds: 0, seconds: 0 };
   const ends: number[] = [];
   const began = Date.now();
@@ -221,10 +221,11 @@ function shareOf({ cpuSeconds, seconds }: Tally): number {
   return seconds > 0 ? Math.min(1, cpuSeconds / seconds) : 0;
 }
 
-function startSoakWriter(database: string, keepSeconds: number) {
+function startSoakWriter({ database, stateDir }: Site, keepSeconds: number) {
   const program = join(import.meta.dirname, "soak-writer.ts");
   const args = ["--import", import.meta.resolve("tsx"), program, database];
-  const child = spawn(process.execPath, [...args, String(ROWS_PER_SECOND), String(keepSeconds)], {
+  args.push(String(ROWS_PER_SECOND), String(keepSeconds), join(stateDir, "state.db"));
+  const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));

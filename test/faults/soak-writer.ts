@@ -7,9 +7,12 @@ import { READING_COLUMNS, reading } from "../support/readings.ts";
  * deletes what is older than `keepSeconds`, and says on standard output, as JSON, how long its commits took. It begins
  * as if it had run for `keepSeconds`, so that there is something to delete from the start.
  *
- * Arguments: the database, rows a second, keepSeconds.
+ * It deletes nothing that the uploader has not read: on a machine that is too slow for both, rows would be gone that
+ * nobody promised to ship.
+ *
+ * Arguments: the database, rows a second, keepSeconds, the uploader's state.db.
  */
-const [path = "", rate = "1", keep = "30"] = process.argv.slice(2);
+const [path = "", rate = "1", keep = "30", state = ""] = process.argv.slice(2);
 const ROWS_PER_SECOND = Number(rate);
 /**
  * At 5,000 rows a second some three commits in a hundred then run into a checkpoint, which takes ten times as long as
@@ -73,6 +76,21 @@ function commit(commits: Commit[], work: () => void): void {
   }
 }
 
+/** Up to which row the uploader has read. */
+function readThrough(): number {
+  if (!existsSync(state)) return 0;
+  const opened = new Database(state, { readonly: true });
+  try {
+    return Number(opened.prepare("SELECT max(cursor) FROM sources").pluck().get() ?? 0);
+  } catch (error) {
+    // It is being made.
+    if (!(error instanceof Database.SqliteError)) throw error;
+    return 0;
+  } finally {
+    opened.close();
+  }
+}
+
 function append(count: number): void {
   commit(inserts, () => {
     for (let number = report.rows + 1; number <= report.rows + count; number++) insert.run(reading(number));
@@ -91,7 +109,8 @@ while (!isStopping) {
   if (due > 0) append(Math.min(due, ROWS_PER_SECOND));
   if (now - prunedAt >= RETENTION_EVERY_MS) {
     prunedAt = now;
-    const old = Math.floor(((now - began) / 1000 - Number(keep)) * ROWS_PER_SECOND);
+    const age = Math.floor(((now - began) / 1000 - Number(keep)) * ROWS_PER_SECOND);
+    const old = Math.min(age, readThrough());
     if (old > 0)
       commit(deletes, () => {
         report.deleted += prune.run(old).changes;
