@@ -8,6 +8,7 @@ import {
   IAMClient,
 } from "@aws-sdk/client-iam";
 import { S3Client } from "@aws-sdk/client-s3";
+import { bundledScript } from "./bundled-script.ts";
 import type { S3Server } from "./s3-servers.ts";
 
 export interface ScriptOutcome {
@@ -80,17 +81,30 @@ export function awsAccount(server: S3Server): AwsAccount {
   };
 }
 
-/** Runs a script with nothing in its environment but what is given. */
-export function runScript(
+/** Scripts that this test file has run as they are shipped. */
+const asShipped = new Set<string>();
+
+/**
+ * Runs a script with nothing in its environment but what is given. The first run of each is that of the shell script;
+ * the others are of the program that scripts/aws/run.sh starts, bundled.
+ */
+export async function runScript(
   name: string,
   parameters: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): Promise<ScriptOutcome> {
+  let command = [join(ROOT, `scripts/${name}.sh`)];
+  if (asShipped.has(name)) {
+    const program = name === "spot/install" ? "scripts/spot/fleet-program.ts" : `scripts/aws/${name}.ts`;
+    command = [process.execPath, await bundledScript(program)];
+  }
+  asShipped.add(name);
+  const [file = "", ...before] = command;
   return new Promise((resolve, reject) => {
     execFile(
-      join(ROOT, `scripts/${name}.sh`),
-      parameters,
-      { env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", ...environment } },
+      file,
+      [...before, ...parameters],
+      { cwd: ROOT, env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", ...environment } },
       (error, stdout, stderr) => {
         const code = error?.code ?? 0;
         if (typeof code === "number") resolve({ code, stdout, stderr });
