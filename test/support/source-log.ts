@@ -67,7 +67,8 @@ export function createSourceLog(): SourceLog {
       const db = new Database(path);
       db.pragma("synchronous = OFF");
       try {
-        for (const write of writes) replayOne(db, write);
+        const prepared = new Map<string, Database.Statement<unknown[]>>();
+        for (const write of writes) replayOne(db, write, prepared);
         return noteSource(path, db);
       } finally {
         db.close();
@@ -76,11 +77,17 @@ export function createSourceLog(): SourceLog {
   };
 }
 
-function replayOne(db: Database.Database, write: Run | Write): void {
+function replayOne(
+  db: Database.Database,
+  write: Run | Write,
+  prepared: Map<string, Database.Statement<unknown[]>>,
+): void {
   if (typeof write === "function") return void write(db);
   try {
-    if (write.params.length > 0) db.prepare(write.sql).run(...write.params);
-    else db.exec(write.sql);
+    if (write.params.length === 0) return void db.exec(write.sql);
+    const statement = prepared.get(write.sql) ?? db.prepare(write.sql);
+    prepared.set(write.sql, statement);
+    statement.run(...write.params);
   } catch (error) {
     // What failed for the test fails here; what did not leaves a difference.
     if (!(error instanceof Database.SqliteError)) throw error;
