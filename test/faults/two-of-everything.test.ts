@@ -194,7 +194,8 @@ function twoFolders(races: number, server?: () => S3Server): void {
 
   test("at the same moment, two machines: one ships everything, the other nothing", async () => {
     for (let race = 0; race < races; race++) {
-      const site = await openSite({ server: server?.() });
+      // The two are processes; the runs of the checker, with a server, are not.
+      const site = await openSite({ server: server?.(), isInProcess: server !== undefined });
       appendReadings(site.db, 100);
       const runs = await Promise.all([
         site.run(["--once"]),
