@@ -2,15 +2,19 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
- * Files that take long, the longest first. By size, which is what vitest goes by, most of these would come last, and
- * the others be over long before them.
+ * Files that take long, about the longest first. By their size, which is what vitest goes by, many of these would come
+ * last, one after the other, with nothing left to run beside them.
  */
 const LONG = [
-  // The second needs a core of its own for its uploader, whose priority is low, and the first needs next to none.
-  ...["slow-network", "short-soak", "two-of-everything", "strangers", "backlog", "source-running"],
-  ...["network", "steps-s3", "steps-directory", "random-kills", "power-loss", "damaged-state"],
-  ...["unfinished", "full-disk", "power-loss-commands"],
-].map((name) => `/test/faults/${name}.test.ts`);
+  // These mostly wait: for a slow network, for a poll of every five seconds. Between them one whose uploader, of low
+  // priority, needs a core for itself.
+  ...["faults/slow-network", "faults/short-soak", "faults/two-of-everything", "spot/drain"],
+  ...["faults/strangers", "faults/backlog", "faults/source-running", "faults/network", "e2e/kill"],
+  ...["faults/steps-s3", "faults/steps-directory", "faults/random-kills", "faults/power-loss"],
+  ...["faults/damaged-state", "faults/unfinished", "native/sanitized", "e2e/concurrency"],
+  ...["rebuild/command", "faults/full-disk", "faults/power-loss-commands"],
+  ...["scripts/spot/create", "scripts/spot/destroy", "scripts/pipeline/check-pipeline"],
+].map((name) => `/test/${name}.test.ts`);
 
 class LongFilesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
