@@ -6,12 +6,11 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  * last, one after the other, with nothing left to run beside them.
  */
 const LONG = [
-  // These mostly wait: for a slow network, for a poll of every five seconds. Between them one whose uploader, of low
-  // priority, needs a core for itself.
-  ...["faults/slow-network", "faults/short-soak", "faults/two-of-everything", "spot/drain"],
+  // The first waits for two minutes, and beside it one begins whose uploader, of low priority, needs a core for itself.
+  ...["faults/slow-network", "faults/short-soak", "faults/two-of-everything"],
   ...["faults/strangers", "faults/backlog", "faults/source-running", "faults/network", "e2e/kill"],
   ...["faults/steps-s3", "faults/steps-directory", "faults/random-kills", "faults/power-loss"],
-  ...["faults/damaged-state", "faults/unfinished", "native/sanitized", "e2e/concurrency"],
+  ...["faults/damaged-state", "faults/unfinished", "native/sanitized", "spot/drain", "e2e/concurrency"],
   ...["rebuild/command", "faults/full-disk", "faults/power-loss-commands"],
   ...["scripts/spot/create", "scripts/spot/destroy", "scripts/pipeline/check-pipeline"],
 ].map((name) => `/test/${name}.test.ts`);

@@ -164,7 +164,7 @@ async function startQuiet(
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly uploader: Running; readonly metadata: MetadataServer }> {
   site.setType(type);
-  const metadata = await startMetadataServer();
+  const metadata = await startMetadataServer({ isEager: true });
   const endpoint = { AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.endpoint };
   const uploader = site.start(FLAGS, { SPOT_NOTICES: "true", LOG_LEVEL: "debug", ...endpoint, ...env });
   // What an earlier run has left is extracted before that, and delivered beside it.

@@ -25,12 +25,17 @@ const REBALANCE = "/latest/meta-data/events/recommendations/rebalance";
 /** In the form of the service's own: no fractions of a second. */
 const seconds = (time: Date): string => time.toISOString().replace(/\.\d+Z$/, "Z");
 
-export async function startMetadataServer(): Promise<MetadataServer> {
+/**
+ * @param isEager whether the first who asks for a notice has the answer when there is one, and not at the next poll; who
+ *   does not wait so long asks again
+ */
+export async function startMetadataServer({ isEager = false } = {}): Promise<MetadataServer> {
   const documents = new Map<string, string>();
   const tokens = new Set<string>();
   const answers: string[] = [];
   let isBroken = false;
   let given = 0;
+  let release: (() => void) | null = null;
 
   function answerTo(method: string, path: string, headers: NodeJS.Dict<string | string[]>): [number, string] {
     if (isBroken) return [500, "broken"];
@@ -48,9 +53,13 @@ export async function startMetadataServer(): Promise<MetadataServer> {
 
   const server = createServer((request, response) => {
     const { method = "", url = "" } = request;
-    const [status, text] = answerTo(method, url, request.headers);
-    answers.push(`${method} ${url} ${status}`);
-    response.writeHead(status).end(text);
+    const answer = () => {
+      const [status, text] = answerTo(method, url, request.headers);
+      answers.push(`${method} ${url} ${status}`);
+      response.writeHead(status).end(text);
+    };
+    if (!isEager || url !== ACTION || release !== null || documents.size > 0) return answer();
+    release = answer;
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -60,12 +69,17 @@ export async function startMetadataServer(): Promise<MetadataServer> {
     await once(server, "close");
   });
   const { port } = server.address() as { port: number };
+  const notify = (path: string, document: string) => {
+    const isFirst = documents.size === 0;
+    documents.set(path, document);
+    if (isFirst) release?.();
+  };
   return {
     endpoint: `http://127.0.0.1:${port}`,
     answers,
-    recommendRebalance: (at) => void documents.set(REBALANCE, JSON.stringify({ noticeTime: seconds(at) })),
-    announce: (action, at) => void documents.set(ACTION, JSON.stringify({ action, time: seconds(at) })),
-    announceText: (text) => void documents.set(ACTION, text),
+    recommendRebalance: (at) => notify(REBALANCE, JSON.stringify({ noticeTime: seconds(at) })),
+    announce: (action, at) => notify(ACTION, JSON.stringify({ action, time: seconds(at) })),
+    announceText: (text) => notify(ACTION, text),
     forgetTokens: () => tokens.clear(),
     setBroken(broken) {
       isBroken = broken;
