@@ -4,14 +4,14 @@
  */
 export const WHY_MISSED: Readonly<Record<string, string>> = {
   "backlog-1m":
-    "The start of the program and its threads is a good part of so short a run (see `growth`). Beside the peers' work ours syncs and hashes what it writes, keeps a state, and has five columns more;",
+    "The start of the program and its threads is a good part of so short a run (see `growth`). Beside the peers' work ours syncs and hashes what it writes, keeps a state, and has five columns more.",
   "backlog-4-columns": "As in `backlog-1m`; of the nine columns that are written here five are our own.",
   "backlog-120-columns":
-    "Parquet is encoded in WebAssembly, by one thread, which also holds a row group of all columns, while up to two reads wait for it.",
+    "Reading and encoding have a thread each, and reading takes longer, so that the second core waits; a row group of all columns is held until it is whole, while up to two reads wait for it.",
   "s3-1m":
     "As in `backlog-1m`; besides, an object is put when it is whole, synced and listed in the state, not while it is encoded: what is put twice has to have the same bytes.",
   growth:
-    "The start of the threads is spread over few rows in the smallest table, though the start of the program is left out. The WebAssembly memory of the encoder grows to its largest row group and never shrinks.",
+    "The start of the threads is spread over few rows in the smallest table, though the start of the program is left out. What a thread has freed is given back to the system late.",
   "aggregated-1m":
     "SQLite groups row by row on one thread, in transactions of 8,192 rows at most; DuckDB groups vectors, on both cores.",
   "nothing-to-do":

@@ -49,6 +49,17 @@ static inline int append(Buffer *buffer, const void *bytes, uint64_t length) {
   return SQLITE_OK;
 }
 
+/* The most bytes of memory that an empty buffer keeps for what it is filled with next. */
+#define MOST_EMPTY_BYTES ((uint64_t)4 << 20)
+
+/* Empties a buffer; the memory is kept, unless a very large value has made it large. */
+static inline void empty(Buffer *buffer) {
+  buffer->length = 0;
+  if (buffer->capacity <= MOST_EMPTY_BYTES) return;
+  sqlite3_free(buffer->bytes);
+  memset(buffer, 0, sizeof *buffer);
+}
+
 static inline uint32_t load32(const unsigned char *at) {
   uint32_t value;
   memcpy(&value, at, sizeof value);

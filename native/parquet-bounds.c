@@ -34,6 +34,7 @@ static int keep_bound(Buffer *bound, const unsigned char *bytes, uint32_t length
 }
 
 int bound_bytes(Bounds *bounds, const unsigned char *bytes, uint32_t length) {
+  if (length > MOST_BOUND_BYTES) length = MOST_BOUND_BYTES + 1; /* enough to know that it is too long */
   int is_first = !bounds->are_known, rc = SQLITE_OK;
   bounds->are_known = 1;
   if (is_first || compare_bytes(bytes, length, &bounds->least_bytes) < 0)

@@ -9,7 +9,6 @@
 
 static int end_page(Chunk *chunk, Scratch *scratch) {
   if (chunk->page_rows == 0) return SQLITE_OK;
-  scratch->page.length = 0;
   int rc = put_levels(scratch, &chunk->levels);
   if (rc) return rc;
   int has_numbers = chunk->numbers.length > 0; /* not where all rows are null: some readers take no empty dictionary */
@@ -19,12 +18,11 @@ static int end_page(Chunk *chunk, Scratch *scratch) {
   if (rc) return rc;
   int encoding = has_numbers ? ENCODING_RLE_DICTIONARY : ENCODING_PLAIN;
   rc = append_page(&chunk->pages, &chunk->raw_bytes, PAGE_DATA, chunk->page_rows, encoding, scratch);
-  if (has_numbers) chunk->has_dictionary_pages = 1;
+  if (has_numbers) chunk->dictionary_pages++;
+  else chunk->plain_pages++;
   chunk->levels.length = chunk->numbers.length = 0;
   chunk->page_rows = 0;
   empty(&chunk->values);
-  empty(&scratch->page);
-  empty(&scratch->compressed);
   return rc;
 }
 
@@ -34,7 +32,7 @@ static inline int is_valid(const ColumnView *column, uint32_t row) {
 
 static int append_numbers(Chunk *chunk, const ColumnView *column, uint32_t from, uint32_t to) {
   uint64_t most = to - from;
-  int rc = reserve(chunk->in_dictionary ? &chunk->numbers : &chunk->values, most * 8);
+  int rc = chunk->in_dictionary ? reserve(&chunk->numbers, most * 4) : reserve(&chunk->values, most * 8);
   if (rc) return rc;
   uint64_t last = 0;
   uint32_t number = 0;
@@ -144,16 +142,16 @@ int chunk_append(Chunk *chunk, const ColumnView *column, uint32_t from, uint32_t
     int ends_dictionary = is_dictionary_full(chunk);
     if (!rc && (chunk->page_rows == PAGE_ROWS || is_full(chunk))) rc = end_page(chunk, scratch);
     if (rc) return rc;
-    if (ends_dictionary) chunk->in_dictionary = 0;
+    if (!ends_dictionary) continue;
+    chunk->in_dictionary = 0;
+    dictionary_end(&chunk->dictionary);
   }
   return SQLITE_OK;
 }
 
 uint64_t chunk_estimate(const Chunk *chunk) {
-  uint64_t open = chunk->values.length;
-  if (chunk->in_dictionary)
-    open = chunk->dictionary.values.length +
-           chunk->numbers.length / sizeof(uint32_t) * (uint64_t)bits_for(chunk->dictionary.count) / 8;
+  uint64_t open = chunk->values.length + chunk->dictionary.values.length +
+                  chunk->numbers.length / sizeof(uint32_t) * (uint64_t)bits_for(chunk->dictionary.count) / 8;
   if (chunk->raw_bytes > 0) open = open * chunk->pages.length / chunk->raw_bytes;
   return chunk->pages.length + open;
 }
@@ -161,8 +159,7 @@ uint64_t chunk_estimate(const Chunk *chunk) {
 int chunk_finish(Chunk *chunk, Buffer *out, ChunkPlace *place, Scratch *scratch) {
   int rc = end_page(chunk, scratch);
   place->dictionary_at = out->length;
-  if (!rc && chunk->has_dictionary_pages) {
-    scratch->page.length = 0;
+  if (!rc && chunk->dictionary_pages > 0) {
     rc = append(&scratch->page, chunk->dictionary.values.bytes, chunk->dictionary.values.length);
     if (!rc)
       rc = append_page(out, &chunk->raw_bytes, PAGE_DICTIONARY, chunk->dictionary.count, ENCODING_PLAIN, scratch);
@@ -177,12 +174,11 @@ int chunk_finish(Chunk *chunk, Buffer *out, ChunkPlace *place, Scratch *scratch)
 
 void chunk_clear(Chunk *chunk) {
   dictionary_clear(&chunk->dictionary);
-  chunk->in_dictionary = chunk->wants_dictionary;
   clear_bounds(&chunk->bounds);
-  chunk->levels.length = chunk->values.length = chunk->numbers.length = chunk->pages.length = 0;
-  chunk->page_rows = 0;
+  empty(&chunk->pages);
+  chunk->in_dictionary = chunk->wants_dictionary;
   chunk->raw_bytes = chunk->rows = chunk->nulls = 0;
-  chunk->has_dictionary_pages = 0;
+  chunk->dictionary_pages = chunk->plain_pages = 0;
 }
 
 void chunk_free(Chunk *chunk) {

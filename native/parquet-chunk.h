@@ -28,7 +28,7 @@ typedef struct Chunk {
   /* the pages that are made, with their heads */
   Buffer pages;
   uint64_t raw_bytes; /* what they would take if nothing was compressed */
-  int has_dictionary_pages;
+  uint32_t dictionary_pages, plain_pages;
 
   uint64_t rows, nulls;
 } Chunk;

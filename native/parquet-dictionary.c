@@ -2,8 +2,12 @@
 
 #define FIRST_SLOTS 1024u
 
+/* Every bit of the result depends on every bit of the value: of rounded doubles the lower ones are all the same. */
 static inline uint64_t mixed(uint64_t value) {
+  value ^= value >> 32;
   value *= UINT64_C(0x9e3779b97f4a7c15);
+  value ^= value >> 29;
+  value *= UINT64_C(0xbf58476d1ce4e5b9);
   return value ^ value >> 32;
 }
 
@@ -78,8 +82,17 @@ int dictionary_bytes(Dictionary *dictionary, const unsigned char *bytes, uint32_
   return SQLITE_OK;
 }
 
+void dictionary_end(Dictionary *dictionary) {
+  sqlite3_free(dictionary->starts.bytes);
+  sqlite3_free(dictionary->slots);
+  memset(&dictionary->starts, 0, sizeof dictionary->starts);
+  dictionary->slots = NULL;
+  dictionary->slot_count = 0;
+}
+
 void dictionary_clear(Dictionary *dictionary) {
-  dictionary->values.length = dictionary->starts.length = dictionary->count = 0;
+  empty(&dictionary->values);
+  dictionary->starts.length = dictionary->count = 0;
   if (dictionary->slots) memset(dictionary->slots, 0, (size_t)dictionary->slot_count * sizeof *dictionary->slots);
 }
 

@@ -17,6 +17,9 @@ int dictionary_number(Dictionary *dictionary, uint64_t value, uint32_t *number, 
 int dictionary_bytes(Dictionary *dictionary, const unsigned char *bytes, uint32_t length, uint32_t *number,
                      int *is_new);
 
+/* Gives back what is needed to add values alone. */
+void dictionary_end(Dictionary *dictionary);
+
 /* Forgets the values, and keeps the memory. */
 void dictionary_clear(Dictionary *dictionary);
 void dictionary_free(Dictionary *dictionary);

@@ -23,6 +23,12 @@ typedef struct File {
   Buffer row_groups; /* RowGroup, one after another */
   uint32_t metadata_count, row_group_count;
   uint64_t rows; /* of the row groups that are ended */
+
+  /* the row group that is ended, as far as it is */
+  uint32_t flushed; /* columns */
+  uint64_t group_rows, group_start, group_raw_bytes;
+  Thrift group;
+
   uint64_t length; /* of what was returned */
 } File;
 

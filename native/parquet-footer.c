@@ -24,18 +24,26 @@ static void put_bound(Thrift *thrift, int id, char type, uint64_t number, const 
   else thrift_binary(thrift, id, &number, sizeof number);
 }
 
+/* PageEncodingStats, by which readers know whether a dictionary has all values of the chunk. */
+static void put_page_count(Thrift *thrift, int page_type, int encoding, uint32_t count) {
+  thrift_open(thrift);
+  thrift_integer(thrift, 1, THRIFT_I32, page_type);
+  thrift_integer(thrift, 2, THRIFT_I32, encoding);
+  thrift_integer(thrift, 3, THRIFT_I32, count);
+  thrift_close(thrift);
+}
+
 void put_chunk(Thrift *thrift, const Column *column, const ChunkPlace *place, uint64_t base, int codec) {
   const Chunk *chunk = &column->chunk;
-  int encodings[3], count = 0;
-  if (chunk->has_dictionary_pages) encodings[count++] = ENCODING_RLE_DICTIONARY;
-  encodings[count++] = ENCODING_PLAIN; /* of a dictionary's own page too */
-  encodings[count++] = ENCODING_RLE;
+  int has_dictionary = chunk->dictionary_pages > 0, has_plain = chunk->plain_pages > 0;
   thrift_open(thrift);
   thrift_integer(thrift, 2, THRIFT_I64, 0);
   thrift_open_field(thrift, 3);
   thrift_integer(thrift, 1, THRIFT_I32, physical_type(chunk->type));
-  thrift_list(thrift, 2, THRIFT_I32, (uint64_t)count);
-  for (int i = 0; i < count; i++) thrift_number(thrift, encodings[i]);
+  thrift_list(thrift, 2, THRIFT_I32, has_dictionary ? 3 : 2);
+  thrift_number(thrift, ENCODING_PLAIN); /* of a dictionary's own page too */
+  thrift_number(thrift, ENCODING_RLE);
+  if (has_dictionary) thrift_number(thrift, ENCODING_RLE_DICTIONARY);
   thrift_list(thrift, 3, THRIFT_BINARY, 1);
   thrift_text(thrift, column->name.bytes, column->name.length);
   thrift_integer(thrift, 4, THRIFT_I32, codec);
@@ -52,6 +60,10 @@ void put_chunk(Thrift *thrift, const Column *column, const ChunkPlace *place, ui
     put_bound(thrift, 6, chunk->type, chunk->bounds.least, &chunk->bounds.least_bytes);
   }
   thrift_close(thrift);
+  thrift_list(thrift, 13, THRIFT_STRUCT, (uint64_t)(2 * has_dictionary + has_plain));
+  if (has_dictionary) put_page_count(thrift, PAGE_DICTIONARY, ENCODING_PLAIN, 1);
+  if (has_dictionary) put_page_count(thrift, PAGE_DATA, ENCODING_RLE_DICTIONARY, chunk->dictionary_pages);
+  if (has_plain) put_page_count(thrift, PAGE_DATA, ENCODING_PLAIN, chunk->plain_pages);
   thrift_close(thrift);
   thrift_close(thrift);
 }

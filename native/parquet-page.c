@@ -7,7 +7,6 @@ int append_page(Buffer *out, uint64_t *raw_bytes, int page_type, uint32_t values
   const Buffer *page = &scratch->page, *body = page;
   if (scratch->codec == CODEC_SNAPPY) {
     Buffer *compressed = &scratch->compressed;
-    compressed->length = 0;
     int rc = reserve(compressed, snappy_most(page->length));
     if (rc) return rc;
     compressed->length = snappy_compress(page->bytes, page->length, compressed->bytes, &scratch->table);
@@ -30,6 +29,8 @@ int append_page(Buffer *out, uint64_t *raw_bytes, int page_type, uint32_t values
   thrift_close(&head);
   *raw_bytes += out->length - start + page->length;
   thrift_bytes(&head, body->bytes, body->length);
+  empty(&scratch->page);
+  empty(&scratch->compressed);
   return head.rc;
 }
 
@@ -66,11 +67,4 @@ int put_numbers(Scratch *scratch, const Buffer *numbers, uint32_t entries) {
   if (rc) return rc;
   return append_hybrid(&scratch->page, (const uint32_t *)(const void *)numbers->bytes,
                        (uint32_t)(numbers->length / sizeof(uint32_t)), width);
-}
-
-void empty(Buffer *buffer) {
-  buffer->length = 0;
-  if (buffer->capacity <= 4 * PAGE_BYTES) return;
-  sqlite3_free(buffer->bytes);
-  memset(buffer, 0, sizeof *buffer);
 }

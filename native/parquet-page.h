@@ -29,10 +29,10 @@ int put_levels(Scratch *scratch, const Buffer *levels);
 int put_bits(Scratch *scratch, const Buffer *values);
 int put_numbers(Scratch *scratch, const Buffer *numbers, uint32_t entries);
 
-/* Appends the page in hand, compressed, behind a head of its own, and counts what it would take if it was not. */
+/*
+** Appends the page in hand, compressed, behind a head of its own, and counts what it would take if it was not. The page is
+** empty then.
+*/
 int append_page(Buffer *out, uint64_t *raw_bytes, int page_type, uint32_t values, int encoding, Scratch *scratch);
-
-/* Empties a buffer; the memory is kept, unless a very large value has made it large. */
-void empty(Buffer *buffer);
 
 #endif

@@ -81,28 +81,23 @@ static uint32_t match_length(const unsigned char *earlier, const unsigned char *
 /* Where nothing matches, the steps become longer: bytes that do not compress are passed over fast. */
 static unsigned char *compress_block(const unsigned char *block, uint32_t length, unsigned char *out,
                                      uint16_t *positions) {
-  const unsigned char *end = block + length, *literal = block, *at = block + 1;
-  if (length > MARGIN) {
-    const unsigned char *last = end - MARGIN;
-    memset(positions, 0, sizeof(SnappyTable));
-    for (uint32_t misses = 32; at < last;) {
-      uint32_t bytes = four(at), hash = hash_of(bytes);
-      const unsigned char *earlier = block + positions[hash];
-      positions[hash] = (uint16_t)(at - block);
-      if (four(earlier) != bytes) {
-        at += misses++ >> 5;
-        continue;
-      }
-      out = put_literal(out, literal, (uint32_t)(at - literal));
-      uint32_t matched = match_length(earlier, at, end);
-      out = put_copies(out, (uint32_t)(at - earlier), matched);
-      at += matched;
-      literal = at;
-      misses = 32;
-      if (at < last) positions[hash_of(four(at - 1))] = (uint16_t)(at - 1 - block);
+  uint32_t literal = 0, last = length > MARGIN ? length - MARGIN : 0;
+  memset(positions, 0, sizeof(SnappyTable));
+  for (uint32_t at = 1, misses = 32; at < last;) {
+    uint32_t bytes = four(block + at), hash = hash_of(bytes), earlier = positions[hash];
+    positions[hash] = (uint16_t)at;
+    if (four(block + earlier) != bytes) {
+      at += misses++ >> 5;
+      continue;
     }
+    out = put_literal(out, block + literal, at - literal);
+    uint32_t matched = match_length(block + earlier, block + at, block + length);
+    out = put_copies(out, at - earlier, matched);
+    literal = at += matched;
+    misses = 32;
+    if (at < last) positions[hash_of(four(block + at - 1))] = (uint16_t)(at - 1);
   }
-  return put_literal(out, literal, (uint32_t)(end - literal));
+  return put_literal(out, block + literal, length - literal);
 }
 
 uint64_t snappy_most(uint64_t length) { return 32 + length + length / 6; }

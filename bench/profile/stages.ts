@@ -27,7 +27,15 @@ const RULES: readonly (readonly [Stage, (frame: Frame) => boolean])[] = [
   ["sha-256", within("node:internal/crypto/hash")],
   [
     "encode",
-    within("wasm://", "/parquet-wasm/", "/apache-arrow/", "/src/encode/object-writer", "/src/encode/ipc"),
+    within(
+      "wasm://",
+      "/parquet-wasm/",
+      "/apache-arrow/",
+      "/src/encode/object-writer",
+      "/src/encode/native-encoder",
+      "/src/encode/wasm-encoder",
+      "/src/encode/ipc",
+    ),
   ],
   ["columns", within("/src/encode/")],
   ["state", within("/src/outbox/", "/src/pipeline/", "/src/ownership", "/src/control.")],

@@ -2,6 +2,7 @@ import { findPackage } from "../package-root.ts";
 import { loadColumnarExtension } from "../sqlite/columnar-extension.ts";
 import { type Connection, openMemoryDatabase } from "../sqlite/open.ts";
 import type { ColumnBatch } from "./column-batch.ts";
+import type { ColumnEncoding } from "./encodings.ts";
 import {
   type ParquetEncoder,
   type ParquetEncoderOptions,
@@ -25,25 +26,16 @@ const TYPE_LETTERS = {
  * @returns null where the extension cannot be had, or does not know the compression
  */
 export function createNativeEncoder(options: ParquetEncoderOptions): ParquetEncoder | null {
-  const { columns, encodings, compression, footer, write } = options;
+  const { compression, write } = options;
   if (compression !== "snappy" && compression !== "none") return null;
   const db = openWithExtension();
   if (db === null) return null;
-  const begin = db.prepare("SELECT parquet('begin', ?)");
-  const column = db.prepare("SELECT parquet('column', ?, ?, ?, ?)");
-  const metadata = db.prepare("SELECT parquet('metadata', ?, ?)");
+  begin(db, options);
   const append = db.prepare("SELECT parquet('append', ?, ?, ?, ?, ?, ?, ?)").pluck();
   const flush = db.prepare("SELECT parquet('flush')").pluck();
   const end = db.prepare("SELECT parquet('end', ?)").pluck();
   let groupRows = 0;
   let pendingBytes = 0;
-
-  begin.get(compression);
-  for (const [index, { name, type }] of columns.entries()) {
-    const encoding = encodings[index];
-    column.get(name, TYPE_LETTERS[type], Number(encoding?.dictionary), Number(encoding?.statistics));
-  }
-  for (const [key, value] of Object.entries(footer)) metadata.get(key, value);
 
   /** @returns the bytes of the row group, estimated */
   function appendRows({ columns }: ColumnBatch, from: number, to: number): number {
@@ -54,10 +46,9 @@ export function createNativeEncoder(options: ParquetEncoderOptions): ParquetEnco
   }
 
   async function endRowGroup(): Promise<void> {
-    const bytes = flush.get() as Buffer | null;
     groupRows = 0;
     pendingBytes = 0;
-    if (bytes !== null) await write(bytes);
+    for (let piece = flush.get(); piece !== null; piece = flush.get()) await write(piece as Buffer);
   }
 
   return {
@@ -82,6 +73,18 @@ export function createNativeEncoder(options: ParquetEncoderOptions): ParquetEnco
       db.close();
     },
   };
+}
+
+/** Says what the file is to be. */
+function begin(db: Connection, { columns, encodings, compression, footer }: ParquetEncoderOptions): void {
+  const column = db.prepare("SELECT parquet('column', ?, ?, ?, ?)");
+  const metadata = db.prepare("SELECT parquet('metadata', ?, ?)");
+  db.prepare("SELECT parquet('begin', ?)").get(compression);
+  for (const [index, { name, type }] of columns.entries()) {
+    const { dictionary, statistics } = encodings[index] as ColumnEncoding;
+    column.get(name, TYPE_LETTERS[type], Number(dictionary), Number(statistics));
+  }
+  for (const [key, value] of Object.entries(footer)) metadata.get(key, value);
 }
 
 function openWithExtension(): Connection | null {

@@ -40,7 +40,7 @@ const createFile: CreateFile = (path) => open(path, "wx", 0o600);
 /** A Parquet file in the making. */
 export interface ObjectWriter {
   readonly rows: number;
-  /** Encoded bytes, those of the row group in the making estimated from the groups before it. */
+  /** Encoded bytes, those of the row group in the making estimated. */
   readonly estimatedBytes: number;
   /** Takes a batch; resolves when the encoder is ready for the next one. */
   append(batch: ColumnBatch): Promise<void>;
@@ -79,10 +79,19 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
   let encoder: ParquetEncoder | null = null;
   let isGivenUp = false;
 
+  /** What a write failed by: whatever is written behind it, the file is not whole. */
+  let failure: { readonly error: unknown } | null = null;
+
   async function write(chunk: Uint8Array): Promise<void> {
+    if (failure !== null) throw failure.error;
+    try {
+      await writeAll(file, chunk);
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
     hash.update(chunk);
     writtenBytes += chunk.byteLength;
-    await writeAll(file, chunk);
   }
 
   async function encodeHeld({ areAll }: { areAll: boolean }): Promise<void> {
@@ -124,8 +133,11 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     },
     async abort() {
       isGivenUp = true;
-      await encoder?.abort();
-      await file.close();
+      try {
+        await encoder?.abort();
+      } finally {
+        await file.close();
+      }
     },
   };
 }

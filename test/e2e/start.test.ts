@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { loadColumnarExtension } from "../../src/sqlite/columnar-extension.ts";
+import { openMemoryDatabase } from "../../src/sqlite/open.ts";
 import { packagesIn, recordLoadedModules } from "../support/loaded-modules.ts";
 import { appendReadings, openReadings } from "../support/readings.ts";
 import { suiteFor } from "../support/s3-servers.ts";
@@ -8,6 +10,9 @@ import { runProgram } from "../support/uploader-process.ts";
 
 /** Each takes longer to load than all the rest of a start; string-width for its Intl.Segmenter. */
 const HEAVY = /^(apache-arrow|parquet-wasm|flatbuffers|string-width|@aws-sdk\/.*|@smithy\/.*)$/;
+
+/** Whether it is built and on, so that objects are encoded by it. */
+const hasExtension = loadColumnarExtension(openMemoryDatabase());
 
 /** A table of its own, and which heavy packages each run with `--once` loads. */
 function setUp(flags: readonly string[], environment: Readonly<Record<string, string>> = {}) {
@@ -32,8 +37,15 @@ test("a run with nothing to do loads none of the heavy packages, one with a row 
   const { db, heavyPackages } = setUp(["--directory", join(temporaryFolder(), "lake")]);
   expect(await heavyPackages()).toEqual([]);
   appendReadings(db, 1);
-  expect(await heavyPackages()).toEqual(["flatbuffers", "parquet-wasm"]);
+  expect(await heavyPackages()).toEqual(hasExtension ? [] : ["flatbuffers", "parquet-wasm"]);
   expect(await heavyPackages()).toEqual([]);
+});
+
+test("without the C extension a run with a row loads what encodes it instead", async () => {
+  const flags = ["--directory", join(temporaryFolder(), "lake")];
+  const { db, heavyPackages } = setUp(flags, { UPLOADER_NATIVE: "off" });
+  appendReadings(db, 1);
+  expect(await heavyPackages()).toEqual(["flatbuffers", "parquet-wasm"]);
 });
 
 suiteFor("versitygw", "a run with nothing to do", (server) => {
@@ -44,7 +56,7 @@ suiteFor("versitygw", "a run with nothing to do", (server) => {
     await createBuckets(["start-of-press-7"]);
     const { db, heavyPackages } = setUp([], { ...environment, ...buckets });
     appendReadings(db, 1);
-    expect(await heavyPackages()).toContain("parquet-wasm");
+    expect(await heavyPackages()).toContain("@aws-sdk/client-s3");
     const packages = await heavyPackages();
     expect(packages).toContain("@aws-sdk/client-s3");
     expect(packages.filter((name) => !name.startsWith("@"))).toEqual([]);

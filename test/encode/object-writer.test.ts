@@ -1,10 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { QueryColumn, SqlValue } from "../../src/core/types.ts";
 import type { ColumnBatch } from "../../src/encode/column-batch.ts";
-import { type ObjectWriterOptions, openObjectWriter } from "../../src/encode/object-writer.ts";
+import {
+  type CreateFile,
+  type ObjectWriterOptions,
+  openObjectWriter,
+} from "../../src/encode/object-writer.ts";
 import type { ParquetCompression } from "../../src/encode/parquet-encoder.ts";
 import { readColumns } from "../../src/encode/read-columns.ts";
 import { duckdb } from "../support/lake-reader.ts";
@@ -89,6 +94,25 @@ describe.each(["on", "off"])("with UPLOADER_NATIVE %s:", (native) => {
       expect(await duckdb(`SELECT count(*) AS rows, sum(id) AS ids FROM '${path}'`)).toEqual([
         { rows: 1000n, ids: 499_500n },
       ]);
+    });
+
+    it("of which a write failed is never whole, whatever is written behind it", async () => {
+      let writes = 0;
+      const createFile: CreateFile = async (path) => {
+        const file = await open(path, "wx");
+        const write = async (chunk: Uint8Array, offset: number) => {
+          if (++writes === 1) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+          return file.write(chunk, offset);
+        };
+        return { write, sync: () => file.sync(), close: () => file.close() };
+      };
+      const { writer } = await openWriter({ createFile });
+      const append = async () => {
+        for (let at = 0; at < 600_000; at += 50_000) await writer.append(batch(numbered(50_000, at)));
+      };
+      await expect(append()).rejects.toThrow("no space left");
+      await expect(writer.close()).rejects.toThrow("no space left");
+      await writer.abort();
     });
 
     it.each([0, 10, 50_000])("that was given up after %i rows is closed, and takes no more", async (rows) => {

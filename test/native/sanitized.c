@@ -2,15 +2,15 @@
 ** Runs the extension under AddressSanitizer and UndefinedBehaviorSanitizer, which end the program where there is
 ** anything to say: values and texts of all kinds, broken ones, queries that end early, limits; then everything
 ** again with each allocation failing in turn, as SQLite's own tests do (https://sqlite.org/testing.html#oomtesting).
-** sanitized.test.ts compiles it with MOST_BYTES at 64 KB, MOST_KEPT_BYTES at 4 KB, PAGE_BYTES at 2,000 and
-** DICTIONARY_BYTES at 1,000.
+** sanitized.test.ts compiles it with MOST_BYTES at 64 KB, MOST_KEPT_BYTES at 4 KB, PAGE_BYTES at 2,000,
+** DICTIONARY_BYTES at 1,000 and PIECE_BYTES at 3,000.
 */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite3.h"
+#include "../../native/parquet-dictionary.h"
 
 int sqlite3_columnar_init(sqlite3 *, char **, const void *);
 
@@ -296,6 +296,45 @@ static void run_random(const char *encoding) {
   CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
+/* How many slots of a dictionary's table are full, one behind the other, at the most. */
+static uint32_t longest_cluster(const Dictionary *dictionary) {
+  uint32_t longest = 0, length = 0;
+  for (uint32_t i = 0; i < 2 * dictionary->slot_count; i++) {
+    length = dictionary->slots[i % dictionary->slot_count] ? length + 1 : 0;
+    if (length > longest) longest = length;
+  }
+  return longest;
+}
+
+/* Values that have most of their bits in common are found as fast as others: the table has no long clusters. */
+static void run_dictionary(void) {
+  for (int kind = 0; kind < 6; kind++) {
+    Dictionary dictionary = {0};
+    for (int i = 0; i < 2000; i++) {
+      static const double steps[] = {1, 0.25, 0.01, 1.0 / 3};
+      uint32_t number, again;
+      int is_new, is_new_again;
+      for (int twice = 0; twice < 2; twice++) {
+        uint32_t *to = twice ? &again : &number;
+        int *new_to = twice ? &is_new_again : &is_new;
+        if (kind < 4) {
+          double value = i * steps[kind];
+          uint64_t bits;
+          memcpy(&bits, &value, sizeof bits);
+          CHECK(dictionary_number(&dictionary, bits, to, new_to) == SQLITE_OK);
+        } else {
+          char text[32];
+          snprintf(text, sizeof text, kind == 4 ? "%07d" : "sensor %08d", i);
+          CHECK(dictionary_bytes(&dictionary, (unsigned char *)text, (uint32_t)strlen(text), to, new_to) == SQLITE_OK);
+        }
+      }
+      CHECK(is_new && !is_new_again && number == (uint32_t)i && again == number);
+    }
+    CHECK(longest_cluster(&dictionary) < 100);
+    dictionary_free(&dictionary);
+  }
+}
+
 /* Six columns of all types, whose rows come from next_byte(): half of the columns have nulls. */
 #define PARQUET_TYPES "itdbsx"
 #define BATCH_ROWS 150
@@ -362,6 +401,7 @@ static int make_parquet(sqlite3 *db, const char *codec, sqlite3_int64 *bytes) {
     if (!rc && batch % 2) {
       rc = step_once(flush, &length);
       if (!rc) CHECK(length > 4);
+      while (!rc && length > 0) rc = step_once(flush, &length);
     }
   }
   if (!rc) rc = step_once(flush, &length);
@@ -438,6 +478,7 @@ int main(void) {
     run_random(encodings[i]);
   }
   run_kept();
+  run_dictionary();
   run_parquet();
   CHECK(sqlite3_memory_used() == 0);
   printf("%d allocations failed\n", failures);

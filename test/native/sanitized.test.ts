@@ -26,7 +26,7 @@ function defineSuite(compiler: string): void {
     execFileSync(compiler, [
       ...["-std=c11", "-O1", "-g", "-Wall", "-Wextra", ...SANITIZERS],
       ...["-DSQLITE_CORE", "-DMOST_BYTES=65536", "-DMOST_KEPT_BYTES=4096", "-I", SQLITE],
-      ...["-DPAGE_BYTES=2000", "-DDICTIONARY_BYTES=1000"],
+      ...["-DPAGE_BYTES=2000", "-DDICTIONARY_BYTES=1000", "-DPIECE_BYTES=3000"],
       ...[...sources, join(import.meta.dirname, "sanitized.c"), SQLITE_OBJECT, "-lm", "-o", program],
     ]);
     const { status, stdout, stderr } = spawnSync(program, { encoding: "utf8" });
