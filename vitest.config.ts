@@ -29,7 +29,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/build.ts"],
-    testTimeout: 60_000,
+    // Far beyond what a test takes: beside three workers an uploader of low priority has little of two cores.
+    testTimeout: 180_000,
     hookTimeout: 120_000,
     // One more than two cores, which would stand idle while files wait for the disk or a slow network.
     maxWorkers: 3,

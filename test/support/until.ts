@@ -1,7 +1,7 @@
 const LOOK_EVERY_MS = 10;
 
 /** Far beyond what any condition takes; only so that a test says what it waited for in vain. */
-const GIVE_UP_MS = 45_000;
+const GIVE_UP_MS = 120_000;
 
 /** Waits until a condition holds, and gives back what it is met with. */
 export async function until<Value>(
