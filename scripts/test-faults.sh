@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-named=(faults e2e rebuild spot outbox sink source sqlite config core query docs)
+named=(faults e2e rebuild spot outbox sink source sqlite config core query native docs)
 soak_minutes=0
 if [ $# -eq 0 ]; then
   set -- "${named[@]/#/test/}"
