@@ -8,8 +8,7 @@
 #include "sqlite3ext.h"
 SQLITE_EXTENSION_INIT3
 
-#include <stdint.h>
-#include <string.h>
+#include "load.h"
 
 /*
 ** The most bytes of one buffer, and of all values of a blob. Offsets are 32-bit; sqlite3_realloc64() gives less than
@@ -58,18 +57,6 @@ static inline void empty(Buffer *buffer) {
   if (buffer->capacity <= MOST_EMPTY_BYTES) return;
   sqlite3_free(buffer->bytes);
   memset(buffer, 0, sizeof *buffer);
-}
-
-static inline uint32_t load32(const unsigned char *at) {
-  uint32_t value;
-  memcpy(&value, at, sizeof value);
-  return value;
-}
-
-static inline uint64_t load64(const unsigned char *at) {
-  uint64_t value;
-  memcpy(&value, at, sizeof value);
-  return value;
 }
 
 #endif

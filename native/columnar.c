@@ -577,8 +577,9 @@ static void columnar(sqlite3_context *context, int argc, sqlite3_value **argv) {
 }
 
 /*
-** The blobs of a backlog are made on one thread and freed on another. glibc would keep such memory in the first one's
-** arena, in pieces; what is this large is given back to the system instead (man 3 mallopt).
+** The blobs of a backlog are made on one thread and freed on another. glibc keeps such memory in the first one's arena, in
+** pieces; what is larger than an ordinary read is given back to the system instead (man 3 mallopt). To give that back too
+** would take some 20 MB less for a million rows, and 5 to 10 % more CPU time.
 */
 static void give_memory_back(void) {
 #ifdef __GLIBC__

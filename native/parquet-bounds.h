@@ -1,4 +1,7 @@
-/* The least and the greatest value of a column chunk: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift */
+/*
+** The least and the greatest value of a column chunk, Statistics of
+** https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
+*/
 #ifndef PARQUET_BOUNDS_H
 #define PARQUET_BOUNDS_H
 

@@ -1,6 +1,6 @@
 #include "snappy.h"
 
-#include <string.h>
+#include "load.h"
 
 /* Copies reach back within a block alone, so that their offsets take two bytes. */
 #define BLOCK_BYTES 65536u
@@ -12,18 +12,6 @@
 #define MARGIN 15u
 
 enum { TAG_LITERAL = 0, TAG_COPY_1 = 1, TAG_COPY_2 = 2 };
-
-static inline uint32_t four(const unsigned char *at) {
-  uint32_t value;
-  memcpy(&value, at, sizeof value);
-  return value;
-}
-
-static inline uint64_t eight(const unsigned char *at) {
-  uint64_t value;
-  memcpy(&value, at, sizeof value);
-  return value;
-}
 
 static inline uint32_t hash_of(uint32_t bytes) { return (bytes * 0x1e35a7bdu) >> (32 - SNAPPY_HASH_BITS); }
 
@@ -67,7 +55,7 @@ static unsigned char *put_copies(unsigned char *out, uint32_t offset, uint32_t l
 /* How many bytes from `at` on, which lies before `end`, are those from `earlier` on. */
 static uint32_t match_length(const unsigned char *earlier, const unsigned char *at, const unsigned char *end) {
   const unsigned char *start = at;
-  while (end - at >= 8 && eight(earlier) == eight(at)) {
+  while (end - at >= 8 && load64(earlier) == load64(at)) {
     earlier += 8;
     at += 8;
   }
@@ -84,9 +72,9 @@ static unsigned char *compress_block(const unsigned char *block, uint32_t length
   uint32_t literal = 0, last = length > MARGIN ? length - MARGIN : 0;
   memset(positions, 0, sizeof(SnappyTable));
   for (uint32_t at = 1, misses = 32; at < last;) {
-    uint32_t bytes = four(block + at), hash = hash_of(bytes), earlier = positions[hash];
+    uint32_t bytes = load32(block + at), hash = hash_of(bytes), earlier = positions[hash];
     positions[hash] = (uint16_t)at;
-    if (four(block + earlier) != bytes) {
+    if (load32(block + earlier) != bytes) {
       at += misses++ >> 5;
       continue;
     }
@@ -95,7 +83,7 @@ static unsigned char *compress_block(const unsigned char *block, uint32_t length
     out = put_copies(out, at - earlier, matched);
     literal = at += matched;
     misses = 32;
-    if (at < last) positions[hash_of(four(block + at - 1))] = (uint16_t)(at - 1);
+    if (at < last) positions[hash_of(load32(block + at - 1))] = (uint16_t)(at - 1);
   }
   return put_literal(out, block + literal, length - literal);
 }

@@ -142,7 +142,7 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
   };
 }
 
-/** parquet-wasm is loaded where it is needed: it takes a quarter of a second, and memory. */
+/** parquet-wasm is loaded where it is needed alone: to compile it takes time, and memory that is not given back. */
 async function createEncoder(options: ParquetEncoderOptions): Promise<ParquetEncoder> {
   const native = createNativeEncoder(options);
   if (native !== null) return native;
