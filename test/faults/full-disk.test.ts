@@ -28,6 +28,16 @@ async function untilAllIsThere({ db, place }: Site): Promise<void> {
   await until("all is delivered", () => delivered() === rows);
 }
 
+/** A site whose state is on a small disk, and which has shipped a hundred rows. */
+async function shippedFromSmallDisk(): Promise<{ readonly disk: SmallDisk; readonly site: Site }> {
+  const folder = temporaryFolder();
+  const disk = mountSmallDisk(join(folder, "state"), 2_000);
+  const site = await openSite({ folder });
+  appendReadings(site.db, 100);
+  expect(await site.ship()).toMatchObject({ code: 0 });
+  return { disk, site };
+}
+
 async function stop(uploader: Running): Promise<void> {
   uploader.process.kill("SIGTERM");
   expect(await uploader.finished).toMatchObject({ code: 0, stderr: "" });
@@ -74,11 +84,7 @@ suiteWith(whyNoMount(), "a disk of its own", () => {
   });
 
   test("that is full at the start is named, and nothing is lost", async () => {
-    const folder = temporaryFolder();
-    const disk = mountSmallDisk(join(folder, "state"), 2_000);
-    const site = await openSite({ folder });
-    appendReadings(site.db, 100);
-    expect(await site.ship()).toMatchObject({ code: 0 });
+    const { disk, site } = await shippedFromSmallDisk();
     appendReadings(site.db, 5_000);
     disk.fill();
     const { code, stdout, stderr } = await site.run(["--once"]);
@@ -97,11 +103,7 @@ suiteWith(whyNoMount(), "a disk of its own", () => {
       (disk: SmallDisk) => disk.setReadOnly(false),
     ],
   ])("%s lets neither a rebuild nor a set-aside change anything", async (_, spoil, mend) => {
-    const folder = temporaryFolder();
-    const disk = mountSmallDisk(join(folder, "state"), 2_000);
-    const site = await openSite({ folder });
-    appendReadings(site.db, 100);
-    expect(await site.ship()).toMatchObject({ code: 0 });
+    const { disk, site } = await shippedFromSmallDisk();
     appendReadings(site.db, 100);
     const stop = { UPLOADER_FAILPOINT: "before-put:kill" };
     expect(await site.run(["--once"], stop)).toMatchObject({ signal: "SIGKILL" });
@@ -129,11 +131,7 @@ suiteWith(whyNoMount(), "a disk of its own", () => {
   });
 
   test("that turns read-only is named, and nothing is lost", async () => {
-    const folder = temporaryFolder();
-    const disk = mountSmallDisk(join(folder, "state"), 2_000);
-    const site = await openSite({ folder });
-    appendReadings(site.db, 100);
-    expect(await site.ship()).toMatchObject({ code: 0 });
+    const { disk, site } = await shippedFromSmallDisk();
     appendReadings(site.db, 100);
     disk.setReadOnly(true);
     const { code, stderr } = await site.run(["--once"]);

@@ -127,6 +127,27 @@ nativeSuite("parquet", () => {
     expect(encodings).toContainEqual({ encodings: "PLAIN, RLE, RLE_DICTIONARY" });
   });
 
+  it("hands a row group over in pieces, which fit together", async () => {
+    const values = { type: "double", run: 1, nulls: 7, dictionary: false } as const;
+    const all: Values[] = Array.from({ length: 7 }, (_, index) => ({
+      ...values,
+      pool: Array.from({ length: 9_973 }, (_, n) => Math.sqrt(n + index)),
+    }));
+    const options: Options = {
+      columns: all.map(({ type }, index) => ({ name: `${index}`, type })),
+      encodings: all.map(({ dictionary }, index) => ({ name: `${index}`, dictionary, statistics: true })),
+      compression: "none",
+      footer: {},
+    };
+    const batches = Array.from({ length: 40 }, (_, index) => batchOf(all, index * 8_192, 8_192));
+    const sizes: number[] = [];
+    const native = await encode(createNativeEncoder, options, batches, sizes);
+    // Of two row groups and the footer.
+    expect(sizes.length).toBeGreaterThan(4);
+    expect(Math.max(...sizes)).toBeLessThan(7 * 2 ** 20);
+    expect(await differences(native, await encode(createWasmEncoder, options, batches), options)).toEqual([]);
+  });
+
   it("says nothing of the bounds of text that is long, and bounds zeros by both zeros and passes over NaN", async () => {
     const all: Values[] = [
       { type: "string", pool: ["a", "b".repeat(65)], run: 1, nulls: 0, dictionary: false },
@@ -177,17 +198,19 @@ nativeSuite("parquet", () => {
 
 type Options = Omit<ParquetEncoderOptions, "write">;
 
-/** The file that an encoder makes of some batches. */
+/** The file that an encoder makes of some batches. @param sizes gets those of its pieces, in bytes */
 async function encode(
   create: (options: ParquetEncoderOptions) => ParquetEncoder | null,
   options: Options,
   batches: readonly ColumnBatch[],
+  sizes: number[] = [],
 ): Promise<string> {
   const chunks: Uint8Array[] = [];
   const encoder = create({ ...options, write: async (chunk) => void chunks.push(Uint8Array.from(chunk)) });
   if (encoder === null) throw new Error("there is no encoder");
   for (const batch of batches) await encoder.append(batch);
   await encoder.end();
+  sizes.push(...chunks.map(({ byteLength }) => byteLength));
   const path = join(temporaryFolder(), "object.parquet");
   writeFileSync(path, Buffer.concat(chunks));
   return path;

@@ -2,7 +2,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Revision } from "../../src/core/types.ts";
-import type { ExtractionCommit, NewObject, StoredPosition } from "../../src/outbox/extractions.ts";
+import {
+  commitExtraction,
+  type ExtractionCommit,
+  type NewObject,
+  type StoredPosition,
+} from "../../src/outbox/extractions.ts";
 import { openSource, readSource, type SourceState } from "../../src/outbox/sources.ts";
 import { createStateFolders, openState, type State } from "../../src/outbox/state.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -82,4 +87,15 @@ export function objectOf(source: SourceState, given: Partial<NewObject> = {}): N
 
 export function writeOutboxFile(state: State, file: string): void {
   writeFileSync(join(state.files.outbox, file), "bytes");
+}
+
+/** A source of which two extractions are committed, and their objects wait. */
+export function newSourceOfTwo(state: State): SourceState {
+  const source = newSource(state);
+  for (let extraction = 1; extraction <= 2; extraction++) {
+    const current = reread(state, source);
+    commitExtraction(state, commitOf(current));
+    writeOutboxFile(state, objectOf(current).file);
+  }
+  return source;
 }

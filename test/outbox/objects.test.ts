@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { OutboxObject } from "../../src/core/types.ts";
-import { commitExtraction } from "../../src/outbox/extractions.ts";
 import {
   countWaiting,
   markRecorded,
@@ -10,16 +9,11 @@ import {
   readExecutionChanges,
   strike,
 } from "../../src/outbox/objects.ts";
-import { commitOf, NOW, newSource, newState, objectOf, reread, writeOutboxFile } from "./new-state.ts";
+import { NOW, newSourceOfTwo, newState, reread } from "./new-state.ts";
 
 function setUp() {
   const state = newState();
-  const source = newSource(state);
-  for (let sequence = 1; sequence <= 2; sequence++) {
-    const current = reread(state, source);
-    commitExtraction(state, commitOf(current));
-    writeOutboxFile(state, objectOf(current).file);
-  }
+  const source = newSourceOfTwo(state);
   return { state, source, first: nextWaiting(state, source, "ordinary") as OutboxObject };
 }
 

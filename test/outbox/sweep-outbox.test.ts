@@ -2,20 +2,14 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { OutboxObject } from "../../src/core/types.ts";
-import { commitExtraction } from "../../src/outbox/extractions.ts";
 import { nextWaiting, strike } from "../../src/outbox/objects.ts";
 import { assertNotOlder, sweepOutbox } from "../../src/outbox/sweep-outbox.ts";
-import { commitOf, NOW, newSource, newState, objectOf, reread, writeOutboxFile } from "./new-state.ts";
+import { NOW, newSourceOfTwo, newState } from "./new-state.ts";
 
 /** Two extractions of source 1 are committed, and the object of the first is struck. */
 function setUp() {
   const state = newState();
-  const source = newSource(state);
-  for (let sequence = 1; sequence <= 2; sequence++) {
-    const current = reread(state, source);
-    commitExtraction(state, commitOf(current));
-    writeOutboxFile(state, objectOf(current).file);
-  }
+  const source = newSourceOfTwo(state);
   strike(state, source, nextWaiting(state, source, "ordinary") as OutboxObject, NOW);
   const listed = readdirSync(state.files.outbox);
   expect(listed).toHaveLength(1);
