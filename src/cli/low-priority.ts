@@ -2,15 +2,15 @@ import { readdirSync } from "node:fs";
 import { constants, getPriority, setPriority } from "node:os";
 
 /** nice 10: where there is too little CPU time, a tenth of what the sensor is given, and never nothing. */
-const PRIORITY = constants.priority.PRIORITY_BELOW_NORMAL;
+export const LOW_PRIORITY: number = constants.priority.PRIORITY_BELOW_NORMAL;
 
 /**
  * Lets the sensor go first where both want the CPU. A process that has a lower priority already keeps it. Where the
  * system does not allow it, rows are shipped all the same.
  */
-export function lowerPriority(): void {
+export function lowerPriority(priority = LOW_PRIORITY): void {
   try {
-    for (const id of threads()) if (getPriority(id) < PRIORITY) setPriority(id, PRIORITY);
+    for (const id of threads()) if (getPriority(id) < priority) setPriority(id, priority);
   } catch {
     // Nothing depends on it.
   }

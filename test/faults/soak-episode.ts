@@ -1,8 +1,10 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
+import { LOW_PRIORITY } from "../../src/cli/low-priority.ts";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { type Findings, rowsOf } from "../support/invariants.ts";
 import { appendReadings, createReadings, openForTest } from "../support/readings.ts";
@@ -180,6 +182,7 @@ function longestAway(phases: readonly Phase[]): number {
 async function killOnce(site: Site, end: number, random: () => number, tally: Tally): Promise<void> {
   const began = Date.now();
   const uploader = site.start(["--interval", "0.5"]);
+  startAtPriority(uploader.process, constants.priority.PRIORITY_NORMAL);
   const killAt = killTime(end, random);
   let typeAt = Date.now() + random() * 3_000;
   while (Date.now() < killAt && uploader.process.exitCode === null) {
@@ -202,14 +205,19 @@ async function killOnce(site: Site, end: number, random: () => number, tally: Ta
 
 /** Starts a process that only computes, and kills it when an uploader would be killed. */
 async function loadOnce(share: number, end: number, random: () => number): Promise<void> {
-  const program = join(import.meta.dirname, "soak-load.ts");
-  const args = ["--import", import.meta.resolve("tsx"), program, String(share)];
-  const load = spawn(process.execPath, args, { stdio: "inherit" });
+  const program = join(import.meta.dirname, "soak-load.js");
+  const load = spawn(process.execPath, [program, String(share)], { stdio: "inherit" });
+  startAtPriority(load, LOW_PRIORITY);
   const closed = once(load, "close");
   await pause(killTime(end, random) - Date.now());
   expect(load.exitCode).toBeNull();
   load.kill("SIGKILL");
   await closed;
+}
+
+/** Whatever that of the soak is, which passes its own on; its first thread has not begun any other yet. */
+function startAtPriority({ pid }: ChildProcess, priority: number): void {
+  if (pid !== undefined) setPriority(pid, priority);
 }
 
 function killTime(end: number, random: () => number): number {
@@ -228,6 +236,7 @@ function startSoakWriter({ database, stateDir }: Site, keepSeconds: number) {
   const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  startAtPriority(child, constants.priority.PRIORITY_NORMAL);
   onTestFinished(() => void child.kill("SIGKILL"));
   const closed = once(child, "close");
   let output = "";

@@ -1,0 +1,14 @@
+/**
+ * A program that takes CPU time every half second, as an uploader does, and neither reads nor writes anything: what it
+ * costs the sensor is what the machine makes of any process beside it.
+ *
+ * Argument: the share of one CPU.
+ */
+const PERIOD_MS = 500;
+
+const busyMs = Number(process.argv[2]) * PERIOD_MS;
+for (;;) {
+  const began = performance.now();
+  while (performance.now() - began < busyMs);
+  await new Promise((resolve) => setTimeout(resolve, PERIOD_MS - busyMs));
+}
