@@ -28,29 +28,42 @@ export function peakAtMost(result: Result, limit: number): Verdict {
 }
 
 /**
- * Of the same contestant on tables of growing size: the wall time per row, without what it takes to start with
- * nothing to do, and the peak memory of the largest against the middle one.
+ * Of the same contestant on three tables of growing size: the wall time per row, without what it takes to start with
+ * nothing to do; the wall time of each row that a table has more than the one before it, which leaves out all that is
+ * done once, such as the start of threads; and the peak memory of the largest against the middle one.
  */
 export function flat(sizes: Medians, startSeconds: number): Verdict[] {
   const perRow = sizes.map(({ wallSeconds, rows }) => (wallSeconds - startSeconds) / rows);
-  const rows = sizes.map(({ rows }) => rows.toLocaleString("en-US"));
-  const [, middle, largest] = sizes as [Result, Result, Result];
+  const [smallest, middle, largest] = sizes as [Result, Result, Result];
+  const perFurtherRow = [furtherRow(smallest, middle), furtherRow(middle, largest)];
+  const [few, more, most] = sizes.map(({ rows }) => rows.toLocaleString("en-US"));
+  const atMost = { unit: "×", bound: "at most", limit: 1.1 } as const;
   return [
     {
-      what: `the largest time per row of those at ${rows.join(", ")} rows against the least, without the start`,
-      measured: Math.max(...perRow) / Math.min(...perRow),
-      unit: "×",
-      bound: "at most",
-      limit: 1.1,
+      what: `the largest time per row of those at ${few}, ${more}, ${most} rows against the least, without the start`,
+      measured: largestToLeast(perRow),
+      ...atMost,
     },
     {
-      what: `peak memory at ${rows[2]} rows against ${rows[1]}`,
+      what: `the same of a further row, from ${few} to ${more} and from there to ${most}`,
+      measured: largestToLeast(perFurtherRow),
+      ...atMost,
+    },
+    {
+      what: `peak memory at ${most} rows against ${more}`,
       measured: largest.peakBytes / middle.peakBytes,
-      unit: "×",
-      bound: "at most",
-      limit: 1.1,
+      ...atMost,
     },
   ];
+}
+
+/** Seconds. */
+function furtherRow(smaller: Result, larger: Result): number {
+  return (larger.wallSeconds - smaller.wallSeconds) / (larger.rows - smaller.rows);
+}
+
+function largestToLeast(values: readonly number[]): number {
+  return Math.max(...values) / Math.min(...values);
 }
 
 export function resultOf(medians: Medians, contestant: Contestant): Result {
