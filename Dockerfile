@@ -15,7 +15,7 @@ COPY scripts/patch-node-headers.sh scripts/
 RUN scripts/patch-node-headers.sh /usr/local/include/node
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund --loglevel=error
-COPY scripts/build.js scripts/build-native.js scripts/
+COPY scripts/build.js scripts/build-native.js scripts/build-compiled.js scripts/keep-compiled.cjs scripts/
 COPY native native
 COPY src src
 COPY sample-sensor/src sample-sensor/src

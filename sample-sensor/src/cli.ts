@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { randomInt } from "node:crypto";
 import { hostname } from "node:os";
 import { systemClock, systemSleep } from "../../src/core/clock.ts";
@@ -66,10 +65,8 @@ async function main(): Promise<void> {
   }
 }
 
-try {
-  await main();
-} catch (error) {
+main().catch((error: unknown) => {
   const isExpected = error instanceof UploaderError;
   console.error(isExpected || !(error instanceof Error) ? `sensor: ${describeError(error)}` : error.stack);
   process.exitCode = isExpected ? error.exitCode : 1;
-}
+});

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { systemClock } from "../core/clock.ts";
@@ -127,7 +126,7 @@ const program = yargs(hideBin(process.argv))
     throw usageError(explainUsage(message ?? error.message));
   });
 
-await runProgram("pipeline-manager", program);
+void runProgram("pipeline-manager", program);
 
 function print(result: string | object): void {
   process.stdout.write(`${typeof result === "string" ? result : JSON.stringify(result, null, 2)}\n`);

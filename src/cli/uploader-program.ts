@@ -96,7 +96,7 @@ const program = yargs(hideBin(process.argv))
   .exitProcess(false)
   .fail(refuseUsage("See uploader --help."));
 
-await runProgram("uploader", program);
+void runProgram("uploader", program);
 
 function readSettings(argv: Readonly<Record<string, unknown>>): Settings {
   return loadSettings({ argv, env: process.env, cwd: process.cwd(), hostname: hostname() });

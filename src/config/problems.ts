@@ -59,7 +59,7 @@ function formatProblem({ key, message, origin }: Problem): string {
 
 function formatSegment(segment: string): string {
   const clipped = segment.length > LONGEST_SHOWN ? `${segment.slice(0, LONGEST_SHOWN - 1)}…` : segment;
-  return /^[\w$…-]+$/.test(clipped) ? clipped : quoted(clipped);
+  return /^[\w$\u2026-]+$/.test(clipped) ? clipped : quoted(clipped);
 }
 
 /** In quotes, with every control character escaped, so that a file cannot write to the terminal. */

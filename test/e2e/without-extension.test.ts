@@ -1,22 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, rmSync, symlinkSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { nativeSuite, ROOT } from "../native/native-suite.ts";
+import { nativeSuite } from "../native/native-suite.ts";
+import { copyOfBuild } from "../support/copy-of-build.ts";
 import { appendReadings, openReadings } from "../support/readings.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** More than one read, so that the threads open the database too. */
 const ROWS = 9_000;
-
-/** The built package, apart from what other tests use. */
-function copyOfBuild(): string {
-  const folder = temporaryFolder();
-  cpSync(join(ROOT, "dist"), join(folder, "dist"), { recursive: true });
-  cpSync(join(ROOT, "package.json"), join(folder, "package.json"));
-  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  return folder;
-}
 
 /** The messages of a run that are about the extension. */
 function saidOfExtension(copy: string, env: Readonly<Record<string, string>> = {}): string[] {

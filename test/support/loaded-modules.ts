@@ -1,33 +1,33 @@
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 
-/** Runs on a thread of its own in the recorded program. */
-const HOOK = asModule(`
-import { appendFileSync } from "node:fs";
-export async function load(url, context, next) {
-  appendFileSync(process.env.LOADED_MODULES, url + "\\n");
-  return next(url, context);
-}`);
-
-const PRELOAD = asModule(`import { register } from "node:module"; register(${JSON.stringify(HOOK)});`);
-
-/** The environment in which a program writes the URL of each module that it loads to `record`, a line each. */
-export function recordLoadedModules(record: string): Readonly<Record<string, string>> {
-  return { NODE_OPTIONS: `--import=${PRELOAD}`, LOADED_MODULES: record };
+/** What V8 writes of a thread: https://nodejs.org/api/cli.html#node_v8_coveragedir */
+interface Coverage {
+  readonly result: readonly {
+    readonly url: string;
+    readonly functions: readonly {
+      readonly functionName: string;
+      readonly ranges: readonly [{ readonly count: number }];
+    }[];
+  }[];
 }
 
-/** The packages that a recorded program has loaded code of, by the source maps where they are bundled. */
-export function packagesIn(record: string): ReadonlySet<string> {
-  const urls = readFileSync(record, "utf8").split("\n");
-  const files = urls.filter((url) => url.startsWith("file:")).map((url) => fileURLToPath(url));
-  const sources = files.flatMap((path) => [path, ...bundledIn(path)]);
-  return new Set(sources.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []));
+/** The environment in which a program, and each of its threads, writes to a file in `folder` what it has run. */
+export function recordLoadedModules(folder: string): Readonly<Record<string, string>> {
+  return { NODE_V8_COVERAGE: folder };
 }
 
-function bundledIn(path: string): readonly string[] {
-  return existsSync(`${path}.map`) ? JSON.parse(readFileSync(`${path}.map`, "utf8")).sources : [];
-}
-
-function asModule(code: string): string {
-  return `data:text/javascript,${encodeURIComponent(code)}`;
+/**
+ * The packages that a recorded program has loaded. Where they are bundled, a module is a function that has its path as
+ * its name, and is called when the module is needed first.
+ */
+export function packagesIn(folder: string): ReadonlySet<string> {
+  const scripts = readdirSync(folder).flatMap(
+    (name) => (JSON.parse(readFileSync(join(folder, name), "utf8")) as Coverage).result,
+  );
+  const modules = scripts.flatMap(({ url, functions }) => [
+    url,
+    ...functions.filter(({ ranges }) => ranges[0].count > 0).map(({ functionName }) => functionName),
+  ]);
+  return new Set(modules.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []));
 }
