@@ -14,20 +14,9 @@ const { loadBundle } = createRequire(import.meta.url)("../dist/src/run-bundle.js
 const ROWS = 20_000;
 /** What programs do most, with the database and the folders of the one before. */
 const RUNS = [
-  ["sample-sensor/src/cli.js", "--db", "sensor.db", "--backfill", String(ROWS)],
-  ["src/cli/pipeline-manager.js", "set", "raw", "--db", "sensor.db"],
-  [
-    "src/cli/uploader.js",
-    "--once",
-    "--sqlite",
-    "sensor.db",
-    "--node-id",
-    "build",
-    "--state-dir",
-    "state",
-    "--directory",
-    "lake",
-  ],
+  `sample-sensor/src/cli.js --db sensor.db --backfill ${ROWS}`,
+  "src/cli/pipeline-manager.js set raw --db sensor.db",
+  "src/cli/uploader.js --once --sqlite sensor.db --node-id build --state-dir state --directory lake",
 ];
 
 const bundles = readdirSync(BUNDLES).filter((name) => name.endsWith(".js"));
@@ -40,7 +29,7 @@ if (!bundles.every((name) => loadBundle(join(BUNDLES, name)).cachedDataRejected 
 function compile() {
   const folder = mkdtempSync(join(tmpdir(), "uploader-build-"));
   try {
-    for (const [program, ...args] of RUNS) {
+    for (const [program, ...args] of RUNS.map((run) => run.split(" "))) {
       const hook = ["--require", join(import.meta.dirname, "keep-compiled.cjs")];
       const { status, stderr } = spawnSync(
         process.execPath,
