@@ -6,7 +6,7 @@
 #define PARQUET_CHUNK_H
 
 #include "parquet-bounds.h"
-#include "parquet-dictionary.h"
+#include "dictionary.h"
 #include "parquet-page.h"
 
 typedef struct Chunk {

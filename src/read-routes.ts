@@ -72,7 +72,7 @@ function readRoute(
       onHazard({ kind: "omitted", rowid, column, bytes }),
   };
   const isNative = hasColumnar(db) && omitted.length === 0;
-  const read = isNative ? readColumnar(db, { sql: query.sql, parameters }, options) : null;
+  const read = isNative ? readColumnar(db, { ...query, parameters }, options) : null;
   return read ?? readColumns(statementFor(db, query).iterate(parameters) as Iterable<SqlValue[]>, options);
 }
 

@@ -72,6 +72,11 @@ export interface RouteQuery {
   readonly route: Route;
   /** Binds `@first` and `@last` (the range, inclusive) besides `parameters`. */
   readonly sql: string;
+  /**
+   * Selects, with the same parameters, the blob that `columnar` of native/ makes of `sql`, by a function there that takes
+   * less time. Null or left out: there is none.
+   */
+  readonly columnarSql?: string | null;
   readonly parameters: Readonly<Record<string, SqlValue>>;
   /** In the order of the SELECT. */
   readonly columns: readonly QueryColumn[];

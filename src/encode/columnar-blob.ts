@@ -1,7 +1,7 @@
 import type { ColumnType, SqlValue } from "../core/types.ts";
 import type { ColumnData } from "./column-batch.ts";
 
-/** What the SQL function `columnar` of native/columnar.c returned; the layout is described there. */
+/** What a SQL function of native/ returned; native/columnar-blob.h describes the layout. */
 export interface ColumnarBlob {
   readonly rows: number;
   /** Whether the rows end at the limit in bytes; otherwise there were no more. */
@@ -42,7 +42,7 @@ export const TYPE_LETTERS: Readonly<Record<ColumnType, string>> = {
 /**
  * Views a blob as columns, copying nothing.
  *
- * @throws {TypeError} where it is not a blob of `columnar` for columns of these types
+ * @throws {TypeError} where it is not such a blob, for columns of these types
  */
 export function viewColumnarBlob(blob: Buffer, types: readonly ColumnType[]): ColumnarBlob {
   // A typed array begins at a multiple of its elements' size, and so does every part within the blob.
@@ -50,7 +50,7 @@ export function viewColumnarBlob(blob: Buffer, types: readonly ColumnType[]): Co
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [magic, count, rows, misfitCount, full] = [0, 4, 8, 12, 16].map((at) => view.getUint32(at, true));
   if (magic !== MAGIC || rows === undefined || misfitCount === undefined || count !== types.length)
-    throw new TypeError("columnar returned a blob of another layout: build the extension again");
+    throw new TypeError("the C extension returned a blob of another layout: build the extension again");
 
   const columns = types.map((type, index) =>
     viewColumn(view, HEADER_BYTES + index * COLUMN_BYTES, type, rows),

@@ -1,5 +1,6 @@
 import Database from "better-sqlite3";
 import type { RouteQuery, SqlValue } from "../core/types.ts";
+import { MAX_ARGUMENTS } from "../sqlite/limits.ts";
 import type { Connection } from "../sqlite/open.ts";
 import type { ColumnData } from "./column-batch.ts";
 import { createColumnBuilder } from "./column-builders.ts";
@@ -20,65 +21,87 @@ import {
 import { rescuedJson, rescuedText, rescuedValue } from "./rescue.ts";
 import { MAX_ROW_BYTES } from "./row-limit.ts";
 
-/** SQLite's most arguments of a function: https://sqlite.org/limits.html#max_function_arg */
-const MAX_ARGUMENTS = 1000;
 /** The query, the types, the limit and the most bytes of a row. */
 const FIRST_ARGUMENTS = 4;
 
-/** What `columnar` says of a read that is left to TypeScript; neither ends the transaction. */
-const LEFT_TO_TYPESCRIPT: readonly string[] = ["SQLITE_MISMATCH", "SQLITE_TOOBIG"];
+/** What the functions of native/ say of a read that is left to another way; neither ends the transaction. */
+const LEFT_TO_ANOTHER: readonly string[] = ["SQLITE_MISMATCH", "SQLITE_TOOBIG"];
 
 export type ReadColumnarOptions = Omit<
   ReadColumnsOptions,
   "maxRows" | "mayBeInvalid" | "omitted" | "onOmitted"
 >;
 
+/** A query that has values for all of its parameters, `first` and `last` included. */
+export type BoundQuery = Pick<RouteQuery, "sql" | "columnarSql" | "parameters">;
+
 /**
- * What `readColumns` makes of the rows of a query, byte for byte, in a fraction of the time: by the function
- * `columnar` of native/, which the connection has where `loadColumnarExtension` returned true.
+ * What `readColumns` makes of the rows of a query, byte for byte, in a fraction of the time: by the functions of
+ * native/, which the connection has where `loadColumnarExtension` returned true. Where the query's own cannot do it,
+ * `columnar` does.
  *
- * @param query with values for all of its parameters, `first` and `last` included
  * @returns null where this query, or what it selects, needs `readColumns`: with hundreds of parameters, a row
  *   that may be too large, or text that is not valid Unicode in a column that is not of the source
  */
 export function readColumnar(
   db: Connection,
-  query: Pick<RouteQuery, "sql" | "parameters">,
+  query: BoundQuery,
   options: ReadColumnarOptions,
 ): ReadColumnsResult | null {
-  const names = Object.keys(query.parameters);
-  if (FIRST_ARGUMENTS + names.length * 2 > MAX_ARGUMENTS) return null;
-  let blob: Buffer | null;
-  try {
-    blob = statementFor(db, names).get(
-      query.sql,
-      options.columns.map((column) => typeLetter(column, options)).join(""),
-      options.rowwise ? BigInt(Math.max(1, options.maxBytes)) : 0n,
-      BigInt(options.maxRowBytes ?? MAX_ROW_BYTES),
-      ...names.flatMap((name) => [`@${name}`, query.parameters[name]]),
-    ) as Buffer | null;
-  } catch (error) {
-    if (error instanceof Database.SqliteError && LEFT_TO_TYPESCRIPT.includes(error.code)) return null;
-    throw error;
-  }
-  if (blob === null) return readColumns([], { ...options, maxRows: 0, mayBeInvalid: () => false });
+  const blob = selectOwn(db, query) ?? selectColumnar(db, query, options);
+  if (blob === null) return null;
+  if (blob === NO_ROWS) return readColumns([], { ...options, maxRows: 0, mayBeInvalid: () => false });
   const types = options.columns.map((column) => column.type);
   return resultOf(viewColumnarBlob(blob, types), options);
 }
 
-/** One for each number of parameters, as long as the connection lives. */
-const statements = new WeakMap<Connection, Map<number, Database.Statement>>();
+const NO_ROWS = Symbol("no rows");
 
-function statementFor(db: Connection, names: readonly string[]): Database.Statement {
+/** What a function returned; null where it leaves the read to another way. */
+type Selected = Buffer | typeof NO_ROWS | null;
+
+function selectOwn(db: Connection, { columnarSql, parameters }: BoundQuery): Selected {
+  return columnarSql ? select(db, columnarSql, [parameters]) : null;
+}
+
+function selectColumnar(
+  db: Connection,
+  { sql, parameters }: BoundQuery,
+  options: ReadColumnarOptions,
+): Selected {
+  const names = Object.keys(parameters);
+  if (FIRST_ARGUMENTS + names.length * 2 > MAX_ARGUMENTS) return null;
+  return select(db, `SELECT columnar(?, ?, ?, ?${", ?, ?".repeat(names.length)})`, [
+    sql,
+    options.columns.map((column) => typeLetter(column, options)).join(""),
+    options.rowwise ? BigInt(Math.max(1, options.maxBytes)) : 0n,
+    BigInt(options.maxRowBytes ?? MAX_ROW_BYTES),
+    ...names.flatMap((name) => [`@${name}`, parameters[name]]),
+  ]);
+}
+
+function select(db: Connection, sql: string, values: readonly unknown[]): Selected {
+  try {
+    return (statementFor(db, sql).get(...values) as Buffer | null) ?? NO_ROWS;
+  } catch (error) {
+    if (error instanceof Database.SqliteError && LEFT_TO_ANOTHER.includes(error.code)) return null;
+    throw error;
+  }
+}
+
+/** As long as the connection lives; there are few. */
+const statements = new WeakMap<Connection, Map<string, Database.Statement>>();
+
+function statementFor(db: Connection, sql: string): Database.Statement {
   let ofConnection = statements.get(db);
   if (!ofConnection) {
     ofConnection = new Map();
     statements.set(db, ofConnection);
   }
-  let statement = ofConnection.get(names.length);
+  let statement = ofConnection.get(sql);
   if (!statement) {
-    statement = db.prepare(`SELECT columnar(?, ?, ?, ?${", ?, ?".repeat(names.length)})`).pluck();
-    ofConnection.set(names.length, statement);
+    statement = db.prepare(sql).pluck();
+    ofConnection.set(sql, statement);
   }
   return statement;
 }

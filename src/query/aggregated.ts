@@ -7,16 +7,14 @@ import type {
   SourceColumn,
   SourceSchema,
 } from "../core/types.ts";
+import { MAX_COLUMNS } from "../sqlite/limits.ts";
 import { quoteName } from "../sqlite/names.ts";
 import { EARLIEST_MICROS, LATEST_MICROS } from "../sqlite/timestamp-micros.ts";
 import { chooseAggregatedColumns } from "./aggregated-columns.ts";
+import { type GroupedRows, groupBySql, groupedSql } from "./aggregated-sql.ts";
 import { createColumnNamer } from "./column-names.ts";
-import { indent, listLines } from "./sql-text.ts";
 
 const OWN_NAMES = ["window_start", "window_end", "reading_count", "anomaly_count"];
-
-/** SQLite's most columns of a result: https://sqlite.org/limits.html#max_column */
-const MAX_COLUMNS = 2000;
 
 /**
  * The figures of one metric, over its finite numbers alone: what they are called, and how they are made. SQLite
@@ -53,35 +51,25 @@ export function aggregatedQuery(schema: SourceSchema, settings: QuerySettings): 
   const range = `FROM ${quoteName(schema.table)}\nWHERE ${rowid} BETWEEN @first AND @last`;
   const time =
     schema.timestampColumn === null ? null : `timestamp_micros(${quoteName(schema.timestampColumn)})`;
-
-  const values = [
-    `${time ?? "NULL"} AS micros`,
-    ...groups.map((column, index) => `${groupValue(column)} AS group_${index}`),
-    ...(anomalyFlag ? [`${quoteName(anomalyFlag.name)} IS TRUE AS is_anomaly`] : []),
-    ...metrics.map((column, index) => `${metricValue(column)} AS metric_${index}`),
-  ];
+  const rows: GroupedRows = {
+    micros: time ?? "NULL",
+    isAnomaly: anomalyFlag && `${quoteName(anomalyFlag.name)} IS TRUE`,
+    groups,
+    metrics,
+    range,
+  };
   const outputs = outputsOf(groups, metrics, anomalyFlag !== null);
   if (outputs.length > MAX_COLUMNS) throw tooManyMetrics(schema, metrics.length);
-  const keys = ["time_window", ...groups.map((_, index) => `group_${index}`)].join(", ");
 
   return {
     routes: [
       {
         route: { type: "aggregated", rejected: false },
-        // The LIMIT keeps SQLite from working a value out again for each figure: see schematized.ts.
-        sql: `SELECT
-${listLines(outputs.map((output) => output.sql))}
-FROM (
-  SELECT *, micros / @window - (micros % @window < 0) AS time_window
-  FROM (
-    SELECT
-${listLines(values, 6)}
-    ${indent(range, 4)}
-    LIMIT -1
-  )
-)
-GROUP BY ${keys}
-ORDER BY ${keys}`,
+        sql: groupBySql(
+          rows,
+          outputs.map((output) => output.sql),
+        ),
+        columnarSql: groupedSql(rows),
         parameters,
         columns: outputs.map((output) => output.column),
         constants: [],
@@ -131,29 +119,6 @@ function outputsOf(
       ),
     ),
   ];
-}
-
-function groupValue(column: SourceColumn): string {
-  const name = quoteName(column.name);
-  return `CASE WHEN ${storedValue(name)} >= x'' THEN quote(${name}) ELSE CAST(${name} AS TEXT) END`;
-}
-
-/**
- * Adding 0.0 makes doubles of integers, and 0.0 of -0.0, so that minima and maxima do not depend on the order of
- * rows.
- */
-function metricValue(column: SourceColumn): string {
-  const name = quoteName(column.name);
-  const stored = storedValue(name);
-  return `CASE WHEN ${stored} > -9e999 AND ${stored} < 9e999 THEN ${name} + 0.0 END`;
-}
-
-/**
- * For comparisons that tell what is stored, in less than half the time that typeof() takes: every number is less than
- * every text, which is less than every blob. The plus takes the column's affinity off, which would convert.
- */
-function storedValue(name: string): string {
-  return `+${name} COLLATE BINARY`;
 }
 
 function windowMicros(windowSeconds: number): bigint {

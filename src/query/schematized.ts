@@ -8,6 +8,7 @@ import type {
   Scalar,
   SourceSchema,
 } from "../core/types.ts";
+import { MAX_COLUMNS } from "../sqlite/limits.ts";
 import { quoteName } from "../sqlite/names.ts";
 import { PROPERTY_TYPES } from "./casts.ts";
 import { createColumnNamer, type NameColumn } from "./column-names.ts";
@@ -17,8 +18,6 @@ import { ROWID_COLUMN, rawColumns } from "./source-columns.ts";
 import { chunk, indent, joinTerms, listLines } from "./sql-text.ts";
 import { resolveTableSchema, type SchemaField } from "./table-schema.ts";
 
-/** SQLite's most columns of a result: https://sqlite.org/limits.html#max_column */
-const MAX_COLUMNS = 2000;
 /** Below SQLite's most arguments of a function. */
 const MAX_ARGUMENTS = 100;
 

@@ -16,9 +16,10 @@ export function hasColumnar(db: Connection): boolean {
 }
 
 /**
- * Gives a connection the functions of native/: `columnar` for `readColumnar`, `parquet` for `createNativeEncoder`, and
- * a `timestamp_micros` that takes the place of that of `registerFunctions`, which has to be called before. They only
- * save time: where the extension is not built or cannot be loaded, or UPLOADER_NATIVE is `off`, all is done without it.
+ * Gives a connection the functions of native/: `columnar` and `grouped` for `readColumnar`, `parquet` for
+ * `createNativeEncoder`, and a `timestamp_micros` that takes the place of that of `registerFunctions`, which has to be
+ * called before. They only save time: where the extension is not built or cannot be loaded, or UPLOADER_NATIVE is `off`,
+ * all is done without it.
  *
  * @param onRefused is told why the extension is not used
  * @returns whether the connection has the functions; never an error

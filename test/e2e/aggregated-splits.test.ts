@@ -1,12 +1,20 @@
 import Database from "better-sqlite3";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Stored } from "../query/tables.ts";
 import { fuzzRuns } from "../support/fuzz-runs.ts";
 import { readTable } from "../support/lake-reader.ts";
 import { createRuns, timestamp } from "../support/typed-runs.ts";
 
-describe("aggregated", () => {
+/** Grouped by the C extension, where it is built, and by the SQL. */
+describe.each(["on", "off"])("aggregated, with UPLOADER_NATIVE %s,", (native) => {
+  beforeEach(() => {
+    vi.stubEnv("UPLOADER_NATIVE", native);
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
   /** Numbers whose sums and squares stay within a double, of both kinds, and what is no number. */
   const measured = fc.oneof(
     fc.constantFrom<Stored>(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ColumnType, QueryColumn, SqlValue } from "../../src/core/types.ts";
-import type { ColumnBatch } from "../../src/encode/column-batch.ts";
 import { type ReadColumnsOptions, readColumns, resultColumns } from "../../src/encode/read-columns.ts";
+import { batchContents } from "../support/batch-contents.ts";
 
 const ROWID: QueryColumn = { name: "_rowid", type: "int64", source: null };
 
@@ -29,7 +29,7 @@ describe("readColumns", () => {
       [{ name: "x_2", type, source: "x" }, ROWID],
       values.map((value, row) => [value, BigInt(row)]),
     );
-    const [x, rowids, rescuedColumn] = contents(result.batch);
+    const [x, rowids, rescuedColumn] = batchContents(result.batch);
     expect(x).toEqual(expected);
     expect(rowids).toEqual(values.map((_, row) => BigInt(row)));
     expect(rescuedColumn).toEqual(rescued.map((json) => json && `{"x":${json}}`));
@@ -45,12 +45,12 @@ describe("readColumns", () => {
       ["x", "y", 1n],
       [1n, 1, 2n],
     ]);
-    expect(contents(batch)[3]).toEqual(['{"a":"x","b":"y"}', null]);
+    expect(batchContents(batch)[3]).toEqual(['{"a":"x","b":"y"}', null]);
   });
 
   it("does not rescue what the query has computed", () => {
     const { batch } = read([{ name: "_errors", type: "int64", source: null }, ROWID], [["x", 1n]]);
-    expect(contents(batch)).toEqual([[null], [1n], [null]]);
+    expect(batchContents(batch)).toEqual([[null], [1n], [null]]);
   });
 
   it("reads suspicious text again, and keeps the bytes of text that is not valid", () => {
@@ -74,7 +74,7 @@ describe("readColumns", () => {
       [8n, "x"],
       [9n, "x"],
     ]);
-    expect(contents(batch)).toEqual([
+    expect(batchContents(batch)).toEqual([
       ["fine", "valid?", null],
       [7n, 8n, 9n],
       [null, null, '{"x":{"text":"ff"}}'],
@@ -84,7 +84,7 @@ describe("readColumns", () => {
   it("leaves a result of groups without _rescued and without an end before its end", () => {
     const columns: QueryColumn[] = [{ name: "reading_count", type: "int64", source: null }];
     const result = read(columns, [[1n], [2n], [3n]], { rowwise: false, maxBytes: 1 });
-    expect(contents(result.batch)).toEqual([[1n, 2n, 3n]]);
+    expect(batchContents(result.batch)).toEqual([[1n, 2n, 3n]]);
     expect(result).toMatchObject({ lastRowid: null, complete: true });
     expect(resultColumns(columns, false)).toEqual(columns);
   });
@@ -94,7 +94,7 @@ describe("readColumns", () => {
     const columns: QueryColumn[] = [{ name: "x", type: "string", source: "x" }, ROWID];
     const result = read(columns, rows, { maxBytes: 300 });
     expect(result).toMatchObject({ lastRowid: 3n, complete: false });
-    expect(contents(result.batch)[1]).toEqual([1n, 2n, 3n]);
+    expect(batchContents(result.batch)[1]).toEqual([1n, 2n, 3n]);
     expect(read(columns, rows, { maxBytes: 1 }).batch.rows).toBe(1);
   });
 
@@ -119,14 +119,14 @@ describe("readColumns", () => {
       [{ name: "x", type: "boolean", source: "x" }, ROWID],
       values.map((value, row) => [value, BigInt(row)]),
     );
-    expect(contents(batch)[0]).toEqual(values.map((value) => (value === null ? null : value === 1n)));
+    expect(batchContents(batch)[0]).toEqual(values.map((value) => (value === null ? null : value === 1n)));
     expect(batch.columns[0]?.nullCount).toBe(34);
   });
 
   it("gives batches without rows", () => {
     const result = read([{ name: "x", type: "string", source: "x" }, ROWID], []);
     expect(result).toMatchObject({ batch: { rows: 0 }, lastRowid: null, complete: true });
-    expect(contents(result.batch)).toEqual([[], [], []]);
+    expect(batchContents(result.batch)).toEqual([[], [], []]);
   });
 });
 
@@ -146,18 +146,4 @@ function read(
   options: Partial<ReadColumnsOptions> = {},
 ) {
   return readColumns(rows, { ...OPTIONS, columns, ...options });
-}
-
-/** Column by column, what the buffers say; bytes as hex. */
-function contents({ rows, columns }: ColumnBatch): unknown[][] {
-  const bit = (bits: Uint8Array, row: number) => (((bits[row >> 3] as number) >> (row & 7)) & 1) === 1;
-  return columns.map(({ type, values, validity, offsets }) =>
-    Array.from({ length: rows }, (_, row) => {
-      if (validity && !bit(validity, row)) return null;
-      if (type === "boolean") return bit(values as Uint8Array, row);
-      if (!offsets) return values[row];
-      const bytes = Buffer.from((values as Uint8Array).subarray(offsets[row], offsets[row + 1]));
-      return bytes.toString(type === "string" ? "utf8" : "hex");
-    }),
-  );
 }

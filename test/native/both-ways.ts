@@ -21,7 +21,7 @@ export interface PlainResult extends Omit<ReadColumnsResult, "batch"> {
 export function readBothWays(
   db: Connection,
   schema: SourceSchema,
-  query: Pick<RouteQuery, "sql" | "parameters" | "columns" | "rowwise">,
+  query: Pick<RouteQuery, "sql" | "columnarSql" | "parameters" | "columns" | "rowwise">,
   {
     maxBytes = 2 ** 30,
     range = ALL_ROWS,
@@ -36,7 +36,7 @@ export function readBothWays(
     readInvalidText: (rowid: bigint, column: string) => readInvalidText(db, schema, rowid, column),
     ...more,
   };
-  const native = readColumnar(db, { sql: query.sql, parameters }, options);
+  const native = readColumnar(db, { ...query, parameters }, options);
   const statement = db.prepare(query.sql).raw();
   const typescript = readColumns(statement.iterate(parameters) as Iterable<SqlValue[]>, {
     ...options,

@@ -2,15 +2,15 @@
 ** Runs the extension under AddressSanitizer and UndefinedBehaviorSanitizer, which end the program where there is
 ** anything to say: values and texts of all kinds, broken ones, queries that end early, limits; then everything
 ** again with each allocation failing in turn, as SQLite's own tests do (https://sqlite.org/testing.html#oomtesting).
-** sanitized.test.ts compiles it with MOST_BYTES at 64 KB, MOST_KEPT_BYTES at 4 KB, PAGE_BYTES at 2,000,
-** DICTIONARY_BYTES at 1,000 and PIECE_BYTES at 3,000.
+** sanitized.test.ts compiles it with MOST_BYTES at 64 KB, MOST_KEPT_BYTES at 4 KB, MOST_GROUPED_BYTES at 16 KB,
+** PAGE_BYTES at 2,000, DICTIONARY_BYTES at 1,000 and PIECE_BYTES at 3,000.
 */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../native/parquet-dictionary.h"
+#include "../../native/dictionary.h"
 
 int sqlite3_columnar_init(sqlite3 *, char **, const void *);
 
@@ -160,7 +160,39 @@ static const Case CASES[] = {
     {"SELECT columnar('SELECT 1', 'i', 0, -1)", SQLITE_MISUSE},
     {"SELECT columnar('SELECT 1', 'i', 0, 65537)", SQLITE_MISUSE},
 };
-#define CASE_COUNT (int)(sizeof CASES / sizeof *CASES)
+
+/* Of databases in UTF-8. */
+static const Case GROUPED_CASES[] = {
+    {"SELECT grouped('ggfmmm', 60000000, id * 13000000, a, b, c = 1, b, d, e) FROM t WHERE id < 41", SQLITE_ROW},
+    {"SELECT grouped('ggffmm', 7, timestamp_micros(b), c, d, c = 1, NULL, c, e) FROM t WHERE id < 41", SQLITE_ROW},
+    {"SELECT grouped('ggg', 1, NULL, b, d, id % 2) FROM t WHERE id < 41", SQLITE_ROW},
+    {"SELECT grouped('', 9007199254740992, id) FROM t", SQLITE_ROW},
+    {"SELECT grouped('g', 9007199254740992, iif(id % 2, -62135596800000000, 253402300799999999), id) FROM t", SQLITE_ROW},
+    {"SELECT grouped('m', 1, NULL, iif(id % 2, 1.7e308, -1.7e308)) FROM t", SQLITE_ROW},
+    {"SELECT grouped('g', 1, 1, a) FROM t WHERE id = 44", SQLITE_ROW},
+    {"SELECT grouped('gm', 1, 1, a, a) FROM t WHERE id < 1", SQLITE_ROW},
+    {"SELECT id % 3, grouped('gm', 1, id, a, b) FROM t WHERE id < 41 GROUP BY 1 LIMIT 2", SQLITE_ROW},
+    {"SELECT grouped('m', 1, id, b) OVER (ORDER BY id) FROM t", SQLITE_ERROR},
+    {"SELECT grouped('g', 1, 1, a) FROM t WHERE id IN (40, 41)", SQLITE_MISMATCH},
+    {"SELECT grouped('gg', 1, 1, id, a) FROM t", SQLITE_MISMATCH},
+    {"SELECT grouped('g', 1, 1, printf('%.65000c', 'x'))", SQLITE_TOOBIG},
+    {"SELECT grouped('g', 1, 1, zeroblob(70000))", SQLITE_TOOBIG},
+    {"SELECT grouped('gg', 1, 1, zeroblob(20000), zeroblob(20000))", SQLITE_TOOBIG},
+    {"SELECT grouped('mmmmmmmm', 1, id, 1, 2, 3, 4, 5, 6, 7, 8) FROM t", SQLITE_TOOBIG},
+    {"SELECT grouped('g', 1, t.id, printf('%.900c', 'x')) FROM t", SQLITE_TOOBIG},
+    {"SELECT grouped('gm', 1, 1, a, iif(id = 30, abs(-9223372036854775807 - 1), 1)) FROM t WHERE id < 41", SQLITE_ERROR},
+    {"SELECT grouped('gm', 1, 1, a, iif(id = 30, interrupt(), 1)) FROM t WHERE id < 41", SQLITE_INTERRUPT},
+    {"SELECT grouped()", SQLITE_MISUSE},
+    {"SELECT grouped('', 1)", SQLITE_MISUSE},
+    {"SELECT grouped(NULL, 1, 1)", SQLITE_MISUSE},
+    {"SELECT grouped('fg', 1, 1, 1, 1)", SQLITE_MISUSE},
+    {"SELECT grouped('gfm', 1, 1, 1, 1)", SQLITE_MISUSE},
+    {"SELECT grouped('', 0, 1)", SQLITE_MISUSE},
+    {"SELECT grouped('', 9007199254740993, 1)", SQLITE_MISUSE},
+    {"SELECT grouped('', 1, 9223372036854775807)", SQLITE_MISUSE},
+    {"SELECT grouped('', 1, -9223372036854775807 - 1)", SQLITE_MISUSE},
+};
+#define LENGTH_OF(cases) (int)(sizeof(cases) / sizeof *(cases))
 
 static int step_case(sqlite3 *db, const Case *each, sqlite3_stmt **statement) {
   int rc = sqlite3_prepare_v2(db, each->sql, -1, statement, NULL);
@@ -186,13 +218,13 @@ static void run_out_of_memory(sqlite3 *db, const Case *each, const void *blob, i
   }
 }
 
-static void run_cases(const char *encoding) {
+static void run_cases(const char *encoding, const Case *cases, int count) {
   sqlite3 *db = open_database(encoding);
-  for (int i = 0; i < CASE_COUNT; i++) {
+  for (int i = 0; i < count; i++) {
     sqlite3_stmt *statement = NULL;
-    int rc = step_case(db, &CASES[i], &statement);
-    if (rc != CASES[i].rc) printf("%s: %d %s\n", CASES[i].sql, rc, sqlite3_errmsg(db));
-    CHECK(rc == CASES[i].rc);
+    int rc = step_case(db, &cases[i], &statement);
+    if (rc != cases[i].rc) printf("%s: %d %s\n", cases[i].sql, rc, sqlite3_errmsg(db));
+    CHECK(rc == cases[i].rc);
     int is_blob = rc == SQLITE_ROW && sqlite3_column_type(statement, 0) == SQLITE_BLOB;
     int length = is_blob ? sqlite3_column_bytes(statement, 0) : 0;
     unsigned char *blob = malloc((size_t)length + 1);
@@ -203,7 +235,7 @@ static void run_cases(const char *encoding) {
     }
     sqlite3_finalize(statement);
     for (is_persistent = 0; is_persistent <= 1; is_persistent++)
-      run_out_of_memory(db, &CASES[i], blob, length);
+      run_out_of_memory(db, &cases[i], blob, length);
     free(blob);
   }
   CHECK(sqlite3_close(db) == SQLITE_OK);
@@ -270,13 +302,19 @@ static unsigned char next_byte(void) {
 
 static void run_random(const char *encoding) {
   sqlite3 *db = open_database(encoding);
-  sqlite3_stmt *insert, *call;
+  sqlite3_stmt *insert, *call, *group;
   run(db, "CREATE TABLE random(bytes BLOB)");
   CHECK(sqlite3_prepare_v2(db, "INSERT INTO random VALUES (?)", -1, &insert, NULL) == SQLITE_OK);
   CHECK(sqlite3_prepare_v2(db,
                            "SELECT columnar('SELECT t, bytes, timestamp_micros(t), t, t FROM "
                            "(SELECT CAST(bytes AS TEXT) t, bytes FROM random)', 'SXiDx', ?, 65536)",
                            -1, &call, NULL) == SQLITE_OK);
+  CHECK(sqlite3_prepare_v2(db,
+                           "SELECT grouped('gggmm', 60000000, timestamp_micros(t), bytes, iif(length(bytes) < ?, t, 1), "
+                           "t IS NULL, t, length(bytes) / 3.0) "
+                           "FROM (SELECT CAST(bytes AS TEXT) t, bytes FROM random)",
+                           -1, &group, NULL) == SQLITE_OK);
+  int groupings = 0;
   for (int round = 0; round < 300; round++) {
     run(db, "DELETE FROM random");
     for (int row = 0; row <= round % 40; row++) {
@@ -290,9 +328,17 @@ static void run_random(const char *encoding) {
     CHECK(sqlite3_step(call) == SQLITE_ROW);
     check_blob(sqlite3_column_blob(call, 0), sqlite3_column_bytes(call, 0));
     sqlite3_reset(call);
+    sqlite3_bind_int(group, 1, next_byte() % 3);
+    int rc = sqlite3_step(group);
+    CHECK(rc == SQLITE_ROW || rc == SQLITE_MISMATCH);
+    if (rc == SQLITE_ROW) check_blob(sqlite3_column_blob(group, 0), sqlite3_column_bytes(group, 0));
+    groupings += rc == SQLITE_ROW;
+    sqlite3_reset(group);
   }
+  CHECK(groupings > 50);
   sqlite3_finalize(insert);
   sqlite3_finalize(call);
+  sqlite3_finalize(group);
   CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
@@ -473,10 +519,11 @@ int main(void) {
   static const char *const encodings[] = {"UTF-8", "UTF-16le", "UTF-16be"};
   use_failing_allocator();
   for (int i = 0; i < 3; i++) {
-    run_cases(encodings[i]);
+    run_cases(encodings[i], CASES, LENGTH_OF(CASES));
     run_twice(encodings[i]);
     run_random(encodings[i]);
   }
+  run_cases("UTF-8", GROUPED_CASES, LENGTH_OF(GROUPED_CASES));
   run_kept();
   run_dictionary();
   run_parquet();

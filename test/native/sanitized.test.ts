@@ -25,7 +25,8 @@ function defineSuite(compiler: string): void {
       .map((file) => join(ROOT, "native", file));
     execFileSync(compiler, [
       ...["-std=c11", "-O1", "-g", "-Wall", "-Wextra", ...SANITIZERS],
-      ...["-DSQLITE_CORE", "-DMOST_BYTES=65536", "-DMOST_KEPT_BYTES=4096", "-I", SQLITE],
+      ...["-DSQLITE_CORE", "-DMOST_BYTES=65536", "-DMOST_KEPT_BYTES=4096", "-DMOST_GROUPED_BYTES=16384"],
+      ...["-I", SQLITE],
       ...["-DPAGE_BYTES=2000", "-DDICTIONARY_BYTES=1000", "-DPIECE_BYTES=3000"],
       ...[...sources, join(import.meta.dirname, "sanitized.c"), SQLITE_OBJECT, "-lm", "-o", program],
     ]);

@@ -1,9 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { PipelineQuery, QuerySettings, RowRange, SourceSchema, SqlValue } from "../../src/core/types.ts";
+import type {
+  PipelineQuery,
+  QuerySettings,
+  RouteQuery,
+  RowRange,
+  SourceSchema,
+  SqlValue,
+} from "../../src/core/types.ts";
+import { readColumnar } from "../../src/encode/read-columnar.ts";
 import { QUERIES } from "../../src/query/query.ts";
+import { hasColumnar, loadColumnarExtension } from "../../src/sqlite/columnar-extension.ts";
 import type { Connection } from "../../src/sqlite/open.ts";
 import { timestampMicros } from "../../src/sqlite/timestamp-micros.ts";
+import { batchContents } from "../support/batch-contents.ts";
 import { fuzzRuns } from "../support/fuzz-runs.ts";
 import {
   ALL_ROWS,
@@ -24,10 +34,22 @@ function settingsWith(aggregated: Partial<QuerySettings["aggregated"]>): QuerySe
   return { ...SETTINGS, aggregated: { ...SETTINGS.aggregated, ...aggregated } };
 }
 
-function read(db: Connection, query: PipelineQuery, range?: RowRange): Row[] {
+/** By the SQL and, where the C extension is built, by its function `grouped`; both have to find the same. */
+function read(db: Connection, query: PipelineQuery, range: RowRange = ALL_ROWS): Row[] {
   const [route, ...others] = query.routes;
   if (!route || others.length > 0) throw new Error("aggregated has one route");
-  return readRoute(db, route, range);
+  const rows = readRoute(db, route, range);
+  if (!hasColumnar(db) && !loadColumnarExtension(db)) return rows;
+  const parameters = { ...route.parameters, ...range };
+  const readInvalidText = () => null;
+  const options = { columns: route.columns, rowwise: route.rowwise, maxBytes: 2 ** 30, readInvalidText };
+  const grouped = readColumnar(db, { ...route, parameters }, options);
+  if (grouped) expect(batchContents(grouped.batch)).toEqual(columnsOf(route, rows));
+  return rows;
+}
+
+function columnsOf({ columns }: RouteQuery, rows: readonly Row[]): unknown[][] {
+  return columns.map(({ name }) => rows.map((row) => row[name]));
 }
 
 function columnNames(schema: SourceSchema, settings = SETTINGS): string[] {

@@ -1,4 +1,4 @@
-#include "parquet-dictionary.h"
+#include "dictionary.h"
 
 #define FIRST_SLOTS 1024u
 

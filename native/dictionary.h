@@ -1,6 +1,6 @@
 /* The distinct values of a column chunk, each with a number, in the order of their first appearance. */
-#ifndef PARQUET_DICTIONARY_H
-#define PARQUET_DICTIONARY_H
+#ifndef DICTIONARY_H
+#define DICTIONARY_H
 
 #include "buffer.h"
 
