@@ -23,7 +23,7 @@ export interface Revisions {
 export function followRevisions(
   db: Connection,
   lastKnown: Revision | null,
-  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+  { clock, log }: { readonly clock: Clock; readonly log: Pick<Logger, "warn" | "debug"> },
 ): Revisions {
   const reader = createRevisionReader(db);
   const dataVersion = db.prepare("PRAGMA main.data_version").pluck();

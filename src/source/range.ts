@@ -22,19 +22,20 @@ export function nextRange(
     ...(cursor === null ? [] : [`${rowid} > @cursor`]),
     ...(before === null ? [] : [`${rowid} < @before`]),
   ];
-  const row = db
+  const rows = `FROM main.${quoteName(schema.table)} ${bounds.length === 0 ? "" : `WHERE ${bounds.join(" AND ")}`}`;
+  const given = { ...(cursor === null ? {} : { cursor }), ...(before === null ? {} : { before }) };
+  // An OFFSET is passed over in half the time that it takes to count.
+  const ends = db
     .prepare(
-      `SELECT min(r) AS first, max(r) AS last, count(*) AS rows FROM (
-         SELECT ${rowid} AS r FROM main.${quoteName(schema.table)}
-         ${bounds.length === 0 ? "" : `WHERE ${bounds.join(" AND ")}`} ORDER BY ${rowid} LIMIT @limit)`,
+      `SELECT (SELECT ${rowid} ${rows} ORDER BY ${rowid} LIMIT 1) AS first,
+         (SELECT ${rowid} ${rows} ORDER BY ${rowid} LIMIT 1 OFFSET @limit - 1) AS last`,
     )
-    .get({ limit, ...(cursor === null ? {} : { cursor }), ...(before === null ? {} : { before }) }) as {
-    first: bigint | null;
-    last: bigint | null;
-    rows: bigint;
-  };
-  if (row.first === null || row.last === null) return null;
-  return { first: row.first, last: row.last, rows: Number(row.rows) };
+    .get({ ...given, limit }) as { first: bigint | null; last: bigint | null };
+  if (ends.first === null) return null;
+  if (ends.last !== null) return { first: ends.first, last: ends.last, rows: limit };
+  const fewer = db.prepare(`SELECT max(${rowid}) AS last, count(*) AS rows ${rows}`).get(given);
+  const { last, rows: count } = fewer as { last: bigint; rows: bigint };
+  return { first: ends.first, last, rows: Number(count) };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { SourceSchema } from "../core/types.ts";
 import { quoteName } from "../sqlite/names.ts";
 import type { Connection } from "../sqlite/open.ts";
@@ -38,7 +38,7 @@ export function valuesOf(columns: readonly string[], longBytes = LONG_BYTES): st
 
 /** 128 bits in hex. */
 export function digestOfValues(values: readonly unknown[]): string {
-  return createHash("sha256").update(values.join(",")).digest("hex").slice(0, 32);
+  return hash("sha256", values.join(",")).slice(0, 32);
 }
 
 /** Whether a digest is of nothing but NULLs, which any two rows may have in common. */

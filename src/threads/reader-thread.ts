@@ -1,5 +1,4 @@
 import { workerData } from "node:worker_threads";
-import { pino } from "pino";
 import { UploaderError } from "../core/errors.ts";
 import type { QuerySettings, Revision } from "../core/types.ts";
 import { createSourceReader, type ReadOutcome, type SourceReader } from "../read.ts";
@@ -84,7 +83,7 @@ function openSource(): Source {
   // What is odd about the control tables is said by the main thread, which follows them too.
   const revisions = followRevisions(controlDb, data.lastKnownRevision, {
     clock: { now: () => Date.now() },
-    log: pino({ level: "silent" }),
+    log: { warn() {}, debug() {} },
   });
   const readers = new Map<string, SourceReader>();
   return {
