@@ -3,6 +3,7 @@ import type { ColumnBatch } from "./encode/column-batch.ts";
 import { MAX_ROW_BYTES } from "./encode/row-limit.ts";
 import type { Hold } from "./outbox/sources.ts";
 import { QUERIES } from "./query/query.ts";
+import { MAX_READ_ROWS, readLimits } from "./read-limits.ts";
 import { readRoutes } from "./read-routes.ts";
 import { createBehindWatch } from "./source/behind.ts";
 import { type Continuity, checkContinuity, type Position, positionAt } from "./source/continuity.ts";
@@ -13,17 +14,6 @@ import { createNumberingWatch } from "./source/numbering.ts";
 import { withoutOversized } from "./source/oversized.ts";
 import { type CountedRange, endingAt, largestRowid, nextRange, nextUncoveredRange } from "./source/range.ts";
 import { type Connection, describeSqliteError } from "./sqlite/open.ts";
-
-/** A read ends at so many rows, which bounds the time of its transaction, or bytes, which bounds memory. */
-const MAX_READ_ROWS = 8_192;
-const MAX_READ_BYTES = 16 * 1024 * 1024;
-
-/**
- * The first read of an extraction is made on the main thread, where uploads, signals and health answers wait for it:
- * it ends at so many values, or bytes, besides. Of the sensor's 27 columns that is what a read has anyway, nearly.
- */
-const MAX_FIRST_VALUES = 200_000;
-const MAX_FIRST_BYTES = 4 * 1024 * 1024;
 
 /** How long after its end a window is still waited for, for rows that are written late. */
 const WINDOW_GRACE_MS = 5_000;
@@ -151,8 +141,8 @@ export function createSourceReader(options: SourceReaderOptions): SourceReader {
         const isFirst = request.context === null;
         const hazard = isFirst && behind.look(db, context.schema, request.cursor);
         if (hazard) onHazard(hazard);
-        const limit = Math.min(request.maxRows, isFirst ? mostFirstRows(context.query) : MAX_READ_ROWS);
-        const maxBytes = isFirst ? MAX_FIRST_BYTES : MAX_READ_BYTES;
+        const { maxRows, maxBytes } = readLimits(db, context.query, isFirst);
+        const limit = Math.min(request.maxRows, maxRows);
         const coveredBehind = (rowid: bigint | null) => firstBehind(request.covered ?? [], rowid);
         const all = nextUncoveredRange(db, context.schema, request.cursor, limit, coveredBehind);
         if (all === null) return { kind: "nothing", revision };
@@ -195,12 +185,6 @@ function upToCursor(continuity: Continuity, cursor: bigint | null): Continuity {
   if (continuity.continues || continuity.resumeAfter === null) return continuity;
   const isBeyond = cursor === null || continuity.resumeAfter > cursor;
   return isBeyond ? { ...continuity, resumeAfter: cursor } : continuity;
-}
-
-/** At least one; the columns of a query are what its time goes by, those of figures too. */
-function mostFirstRows({ routes }: PipelineQuery): number {
-  const columns = Math.max(...routes.map((route) => route.columns.length));
-  return Math.min(MAX_READ_ROWS, Math.ceil(MAX_FIRST_VALUES / columns));
 }
 
 /** The first of these ranges, which are in order, that has rows behind a cursor. */
