@@ -12,8 +12,11 @@ static inline uint64_t mixed(uint64_t value) {
 }
 
 static inline uint64_t hash_of_bytes(const unsigned char *bytes, uint32_t length) {
-  uint64_t hash = mixed(length);
-  for (; length >= 8; bytes += 8, length -= 8) hash = mixed(hash ^ load64(bytes));
+  uint64_t hash = length;
+  for (; length >= 8; bytes += 8, length -= 8) {
+    hash = (hash ^ load64(bytes)) * UINT64_C(0x9e3779b97f4a7c15);
+    hash ^= hash >> 32;
+  }
   uint64_t rest = 0;
   if (length > 0) memcpy(&rest, bytes, length);
   return mixed(hash ^ rest);
