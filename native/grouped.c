@@ -2,8 +2,9 @@
 ** grouped(layout, window, micros, value, …): an aggregate, which gives the rows' time windows and groups with their
 ** figures as columns, in one blob, which columnar-blob.h describes.
 **
-** src/query/aggregated.ts says what the figures are, and has the same as SQL with a GROUP BY, for which SQLite sorts the
-** rows; here they meet their groups in a hash table. test/native holds the two against each other byte for byte.
+** src/query/aggregated.ts says what the figures are; src/query/aggregated-sql.ts has the same as SQL with a GROUP BY, for
+** which SQLite sorts the rows. Here they meet their groups in a hash table. test/native holds the two against each other
+** byte for byte.
 **
 **   layout  TEXT, one letter for each value: first the groups, then flags, then metrics
 **             g  any value, which the group is known by as text: numbers as SQLite writes them, blobs as X'C0FFEE'
@@ -76,14 +77,17 @@ typedef struct Entry {
   uint32_t number;
 } Entry;
 
-/* Doubles are added in SQLite's own order: kahanBabuskaNeumaierStep() of its func.c. */
+/*
+** kahanBabuskaNeumaierStep() of SQLite's func.c. The rows of a group come in the order in which its sorter would leave
+** them, so that sums are the same to the last bit.
+*/
 static inline void add(Sum *all, double value) {
   double sum = all->sum, larger = sum + value;
   all->error += fabs(sum) > fabs(value) ? (sum - larger) + value : (value - larger) + sum;
   all->sum = larger;
 }
 
-/* As in totalFinalize() there: a sum that has left the range of doubles has no error term. */
+/* As in totalFinalize() there: where a sum has left the range of doubles, its error means nothing. */
 static inline double total(const Sum *all) { return isfinite(all->error) ? all->sum + all->error : all->sum; }
 
 static int begin(Groups *all, int argc, sqlite3_value **argv) {
