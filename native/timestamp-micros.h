@@ -1,6 +1,8 @@
 #ifndef TIMESTAMP_MICROS_H
 #define TIMESTAMP_MICROS_H
 
+#include <stdint.h>
+
 #include "sqlite3ext.h"
 
 /* The years 0001 to 9999. */
