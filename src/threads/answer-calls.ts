@@ -21,7 +21,7 @@ export function answerCalls(calls: CallTable, release: () => void = () => {}): v
     port.postMessage(answer, transfer as ArrayBuffer[]);
   let last: Promise<void> = Promise.resolve();
 
-  async function answer({ id, name, argument }: Call): Promise<void> {
+  async function answer({ name, argument }: Call): Promise<void> {
     if (name === null) {
       release();
       port.close();
@@ -29,10 +29,10 @@ export function answerCalls(calls: CallTable, release: () => void = () => {}): v
     }
     try {
       const result = await (calls[name] as CallTable[string])(argument);
-      if (result instanceof Transferred) post({ id, result: result.value }, result.buffers);
-      else post({ id, result });
+      if (result instanceof Transferred) post({ result: result.value }, result.buffers);
+      else post({ result });
     } catch (error) {
-      post({ id, error: packError(error) });
+      post({ error: packError(error) });
     }
   }
 
@@ -47,5 +47,5 @@ export function answerCalls(calls: CallTable, release: () => void = () => {}): v
 
 /** Tells the main thread something between calls. */
 export function notice(something: unknown): void {
-  parentPort?.postMessage({ id: null, notice: something } satisfies Answer);
+  parentPort?.postMessage({ notice: something } satisfies Answer);
 }

@@ -26,16 +26,15 @@ export type CallTable = Record<string, (argument: any) => unknown>;
 
 /** To the thread; no name: end. */
 export interface Call {
-  readonly id: number;
   readonly name: string | null;
   readonly argument?: unknown;
 }
 
-/** From the thread: the answer to a call, or, with no id, something that it notices by itself. */
+/** From the thread: the answer to the first call that has none yet, or something that it notices by itself. */
 export type Answer =
-  | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly error: PackedError }
-  | { readonly id: null; readonly notice: unknown };
+  | { readonly result: unknown }
+  | { readonly error: PackedError }
+  | { readonly notice: unknown };
 
 /** For objects that are soon garbage: batches are no JavaScript objects, so that there is little else. */
 const YOUNG_MEGABYTES = 4;
@@ -60,8 +59,12 @@ export function startThread<Calls extends CallTable>(
     workerData: data,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
   });
-  const pending = new Map<number, Pending>();
-  let calls = 0;
+  /**
+   * Those without an answer, the first one first. No Map: each time that one is laid out anew, the old layout, once it
+   * is in V8's old generation, keeps the new one and all that its entries lead to, batches included, until a full
+   * collection.
+   */
+  const pending: Pending[] = [];
   let end: UploaderError | null = null;
 
   const breakDown = (reason: unknown) => {
@@ -71,8 +74,7 @@ export function startThread<Calls extends CallTable>(
   const exited = new Promise<void>((resolve) => {
     worker.once("exit", (code) => {
       const error = breakDown(`it exited with code ${code}`);
-      for (const { reject } of pending.values()) reject(error);
-      pending.clear();
+      for (const { reject } of pending.splice(0)) reject(error);
       resolve();
     });
   });
@@ -83,9 +85,8 @@ export function startThread<Calls extends CallTable>(
     void worker.terminate();
   });
   worker.on("message", (answer: Answer) => {
-    if (answer.id === null) return onNotice(answer.notice);
-    const call = pending.get(answer.id);
-    pending.delete(answer.id);
+    if ("notice" in answer) return onNotice(answer.notice);
+    const call = pending.shift();
     if ("error" in answer) call?.reject(unpackError(answer.error));
     else call?.resolve(answer.result as never);
   });
@@ -97,10 +98,9 @@ export function startThread<Calls extends CallTable>(
           void exited.then(() => reject(end));
           return;
         }
-        const id = ++calls;
         try {
-          worker.postMessage({ id, name, argument } satisfies Call, transfer as ArrayBuffer[]);
-          pending.set(id, { resolve, reject });
+          worker.postMessage({ name, argument } satisfies Call, transfer as ArrayBuffer[]);
+          pending.push({ resolve, reject });
         } catch (error) {
           const message = `The thread ${basename(path, ".js")} cannot be given its work: ${reasonOf(error)}.`;
           reject(threadFailed(message, error));
@@ -108,7 +108,7 @@ export function startThread<Calls extends CallTable>(
       }),
     hasEnded: () => end !== null,
     close: async () => {
-      worker.postMessage({ id: 0, name: null } satisfies Call);
+      worker.postMessage({ name: null } satisfies Call);
       await exited;
     },
   };
