@@ -1,3 +1,4 @@
+import { discard } from "../core/discard.ts";
 import { findPackage } from "../package-root.ts";
 import { loadColumnarExtension } from "../sqlite/columnar-extension.ts";
 import { type Connection, openMemoryDatabase } from "../sqlite/open.ts";
@@ -48,7 +49,10 @@ export function createNativeEncoder(options: ParquetEncoderOptions): ParquetEnco
   async function endRowGroup(): Promise<void> {
     groupRows = 0;
     pendingBytes = 0;
-    for (let piece = flush.get(); piece !== null; piece = flush.get()) await write(piece as Buffer);
+    for (let piece = flush.get(); piece !== null; piece = flush.get()) {
+      await write(piece as Buffer);
+      discard([(piece as Buffer).buffer as ArrayBuffer]);
+    }
   }
 
   return {

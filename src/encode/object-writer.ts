@@ -21,6 +21,8 @@ export interface ObjectWriterOptions {
   readonly compression: ParquetCompression;
   /** Key-value metadata of the Parquet footer: what is known before the first row. */
   readonly footer: Readonly<Record<string, string>>;
+  /** Told of each batch that was appended when it is encoded, and not needed any more. */
+  readonly onEncoded?: (batch: ColumnBatch) => void;
 }
 
 /** What the writer asks of its file; a `FileHandle` is one. */
@@ -62,7 +64,7 @@ const MOST_HELD_BYTES = 16 * 1024 * 1024;
 
 /** Opens a Parquet file that is written row group by row group. Batches have the columns in order. */
 export async function openObjectWriter(options: ObjectWriterOptions): Promise<ObjectWriter> {
-  const { compression, footer, constants = [] } = options;
+  const { compression, footer, constants = [], onEncoded = () => {} } = options;
   const columns = [...options.columns, ...constants];
   const withConstants = createConstantAppender(constants);
   failpoint("before-open");
@@ -98,9 +100,14 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     const first = held;
     held = [];
     heldBytes = 0;
-    const encodings = chooseEncodings(columns, first, areAll);
+    const encodings = chooseEncodings(columns, first.map(withConstants), areAll);
     encoder = await createEncoder({ columns, encodings, compression, footer, write });
-    for (const batch of first) await encoder.append(batch);
+    for (const batch of first) await encode(encoder, batch);
+  }
+
+  async function encode(encoder: ParquetEncoder, batch: ColumnBatch): Promise<void> {
+    await encoder.append(withConstants(batch));
+    onEncoded(batch);
   }
 
   return {
@@ -110,12 +117,11 @@ export async function openObjectWriter(options: ObjectWriterOptions): Promise<Ob
     get estimatedBytes() {
       return writtenBytes + (encoder?.pendingBytes ?? 0) + heldBytes;
     },
-    async append(given) {
-      if (given.rows === 0) return;
+    async append(batch) {
+      if (batch.rows === 0) return;
       if (isGivenUp) throw new Error("the object was given up");
-      const batch = withConstants(given);
       rows += batch.rows;
-      if (encoder !== null) return encoder.append(batch);
+      if (encoder !== null) return encode(encoder, batch);
       held.push(batch);
       heldRows += batch.rows;
       heldBytes += batchBytes(batch);

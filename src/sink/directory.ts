@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { rmdirSync } from "node:fs";
 import { link, open, readdir, readFile, stat, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { discard } from "../core/discard.ts";
 import { UploaderError } from "../core/errors.ts";
 import { failpoint } from "../core/failpoints.ts";
 import { makeFolder } from "../sqlite/make-folder.ts";
@@ -145,7 +146,10 @@ async function copyAndLink(
 async function copy(object: ObjectToPut, path: string, signal: AbortSignal | undefined): Promise<void> {
   const file = await open(path, "wx");
   try {
-    for await (const chunk of verifiedChunks(object, signal)) await file.writeFile(chunk);
+    for await (const chunk of verifiedChunks(object, signal)) {
+      await file.writeFile(chunk);
+      discard([chunk.buffer as ArrayBuffer]);
+    }
     await file.sync();
   } finally {
     await file.close();

@@ -16,7 +16,7 @@ export async function readVerified(file: ExpectedFile, signal?: AbortSignal): Pr
 }
 
 /**
- * The file in chunks of at most 1 MiB, checked while it is read: the last chunk comes only when the whole
+ * The file in chunks, each in a buffer of its own, checked while it is read: the last chunk comes only when the whole
  * file has the size and SHA-256 that the state recorded, so that a damaged file is never put whole.
  *
  * @throws {UploaderError} OUTBOX_DAMAGED where it is missing, unreadable, shorter, longer or different

@@ -1,3 +1,4 @@
+import { discard } from "../core/discard.ts";
 import type { ColumnBatch } from "../encode/column-batch.ts";
 import {
   type FinishedObject,
@@ -6,6 +7,7 @@ import {
   openObjectWriter,
 } from "../encode/object-writer.ts";
 import { answerCalls } from "./answer-calls.ts";
+import { buffersOf } from "./batch-buffers.ts";
 
 /** What the encoder thread answers. Writers have numbers, which the caller chooses. */
 export type EncoderCalls = {
@@ -25,7 +27,8 @@ const writerOf = (writer: number) => writers.get(writer) as ObjectWriter;
 
 answerCalls({
   async open({ writer, options }) {
-    writers.set(writer, await openObjectWriter(options));
+    const onEncoded = (batch: ColumnBatch) => discard(buffersOf([batch]));
+    writers.set(writer, await openObjectWriter({ ...options, onEncoded }));
   },
   async append({ writer, batch }) {
     await writerOf(writer).append(batch);

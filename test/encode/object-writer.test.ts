@@ -56,6 +56,24 @@ describe.each(["on", "off"])("with UPLOADER_NATIVE %s:", (native) => {
       ]);
     });
 
+    it("tells of each batch when it is encoded: the first ones when they show how", async () => {
+      const encoded: ColumnBatch[] = [];
+      const { writer } = await openWriter({ onEncoded: (batch) => encoded.push(batch) });
+      const batches = [0, 3_000, 6_000].map((first) => batch(numbered(3_000, first)));
+      const told: number[] = [];
+      for (const batch of batches) {
+        await writer.append(batch);
+        told.push(encoded.length);
+      }
+      await writer.close();
+      expect(told).toEqual([0, 2, 3]);
+      expect(encoded).toEqual(batches);
+      const short = await openWriter({ onEncoded: (batch) => encoded.push(batch) });
+      await short.writer.append(batches[0] as ColumnBatch);
+      await short.writer.close();
+      expect(encoded).toHaveLength(4);
+    });
+
     it("says in its footer what was known when it was opened", async () => {
       const { path, writer } = await openWriter();
       await writer.append(batch([[1n, "one"]]));
