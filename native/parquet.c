@@ -32,7 +32,7 @@
 ** set it lower.
 */
 #ifndef PIECE_BYTES
-#define PIECE_BYTES ((uint64_t)4 << 20)
+#define PIECE_BYTES ((uint64_t)1 << 20)
 #endif
 
 static void reset(File *file) {
