@@ -106,7 +106,8 @@ describe("a backlog", () => {
       expect(await uploader.finished).toMatchObject({ code: 0 });
     }
     const [short = 0, long = 0] = peaks;
-    expect(long - short).toBeLessThan(100);
+    // Some 20 MB; 70 where batches and pieces of files wait for a collection.
+    expect(long - short).toBeLessThan(50);
     tally.add(await site.check([{ name: "readings", columns: ["timestamp"] }]));
   }, 120_000);
 
