@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { constants, Script } from "node:vm";
+import { keepYoungGenerationSmall } from "./core/young-generation.ts";
 
 /** What V8 has compiled of a bundle is of use to the same Node.js on the same kind of machine alone. */
 export function compiledPath(bundle: string): string {
@@ -23,14 +24,12 @@ export function runBundle(path: string): void {
 
 /** Its `cachedDataRejected` is false where V8 took what was compiled before. */
 export function loadBundle(path: string): Script {
-  return new Script(
-    `(function (exports, require, module, __filename, __dirname) {${readFileSync(path, "utf8")}\n})`,
-    {
-      filename: path,
-      cachedData: readCompiled(compiledPath(path)),
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    },
-  );
+  const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(path, "utf8")}\n})`;
+  const cachedData = readCompiled(compiledPath(path));
+  // Here, since V8 takes only what was compiled with the same settings, and a thread that starts takes this one back.
+  keepYoungGenerationSmall();
+  const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+  return new Script(source, { filename: path, cachedData, importModuleDynamically });
 }
 
 function readCompiled(path: string): Buffer | undefined {

@@ -6,7 +6,6 @@ import { loadSettings } from "../config/load-settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { systemClock, systemSleep } from "../core/clock.ts";
 import { UploaderError } from "../core/errors.ts";
-import { keepYoungGenerationSmall } from "../core/young-generation.ts";
 import { createLogger, type Logger } from "../observe/logger.ts";
 import { createProgressBar, noProgress } from "../observe/progress.ts";
 import { findPackage } from "../package-root.ts";
@@ -109,7 +108,6 @@ async function ship(settings: Settings, acceptNewDestination: boolean): Promise<
   const isTerminal = process.stdout.isTTY === true;
   const log = createLogger(settings.logLevel, { isTerminal });
   if (settings.dryRun) return plan(settings, log);
-  keepYoungGenerationSmall();
   const opened = await openMonitor(settings, process.env, log);
   const signals = stopOnSignals(log);
   const notices = await openNotices(settings, log);

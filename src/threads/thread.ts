@@ -1,7 +1,6 @@
 import { basename } from "node:path";
 import { Worker } from "node:worker_threads";
 import { UploaderError } from "../core/errors.ts";
-import { keepYoungGenerationSmall } from "../core/young-generation.ts";
 import { type PackedError, unpackError } from "./packed-error.ts";
 
 /**
@@ -60,7 +59,6 @@ export function startThread<Calls extends CallTable>(
     workerData: data,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
   });
-  worker.once("online", keepYoungGenerationSmall);
   /**
    * Those without an answer, the first one first. No Map: each time that one is laid out anew, the old layout, once it
    * is in V8's old generation, keeps the new one and all that its entries lead to, batches included, until a full
