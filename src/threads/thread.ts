@@ -86,6 +86,8 @@ export function startThread<Calls extends CallTable>(
   });
   worker.on("message", (answer: Answer) => {
     if ("notice" in answer) return onNotice(answer.notice);
+    // Behind one that could not be read it is not known which call it answers; all fail when the thread is gone.
+    if (end !== null) return;
     const call = pending.shift();
     if ("error" in answer) call?.reject(unpackError(answer.error));
     else call?.resolve(answer.result as never);

@@ -18,10 +18,11 @@ const CALLS = {
       setImmediate(() => void Promise.reject(new Error(message)));
     }),
   giveFunction: () => () => {},
-  /** Answers with what cannot be put together again on the other side. */
+  /** Answers with what cannot be put together again on the other side, and then to the next call. */
   async giveUnreadable(): Promise<never> {
     const file = await unreadable();
     parentPort?.postMessage(file, [file as never]);
+    parentPort?.postMessage({ result: "behind it" });
     return new Promise<never>(() => {});
   },
 };
