@@ -37,8 +37,11 @@ const { metafile } = await build({
   entryNames: "[name]-[hash]",
   external: EXTERNAL,
   alias: { "string-width": join(ROOT, "src/cli/text-width.ts") },
-  // What an ES module knows of itself, for one that has become part of a CommonJS module.
-  banner: { js: 'const __url = require("node:url").pathToFileURL(__filename).href;' },
+  // A function, which run-bundle.ts calls, with what an ES module knows of itself.
+  banner: {
+    js: `(function (require, module, exports, __dirname, __url) { "use strict";`,
+  },
+  footer: { js: "})" },
   define: { "import.meta.dirname": "__dirname", "import.meta.url": "__url" },
   sourcemap: true,
   sourcesContent: false,
@@ -68,7 +71,7 @@ require("${from("dist/src/run-bundle.js")}").runBundle(require("node:path").join
 }
 
 // What an earlier build left goes now and not before, since programs may be running from here.
-for (const folder of ["dist/src", "dist/sample-sensor", "dist/bundles", "dist/chunks"].filter((path) =>
+for (const folder of ["dist/src", "dist/sample-sensor", "dist/bundles"].filter((path) =>
   existsSync(join(ROOT, path)),
 ))
   for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {

@@ -2,14 +2,14 @@
 // compiled of it by then.
 const { renameSync, writeFileSync } = require("node:fs");
 const vm = require("node:vm");
-const { compiledPath } = require("../dist/src/run-bundle.js");
+const { compiledPath, packCompiled } = require("../dist/src/run-bundle.js");
 
 vm.Script = class extends vm.Script {
   constructor(source, options) {
     super(source, options);
     process.on("exit", () => {
       const path = compiledPath(options.filename);
-      writeFileSync(`${path}.${process.pid}`, this.createCachedData());
+      writeFileSync(`${path}.${process.pid}`, packCompiled(this.createCachedData()), { flush: true });
       renameSync(`${path}.${process.pid}`, path);
     });
   }

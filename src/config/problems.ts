@@ -59,6 +59,7 @@ function formatProblem({ key, message, origin }: Problem): string {
 
 function formatSegment(segment: string): string {
   const clipped = segment.length > LONGEST_SHOWN ? `${segment.slice(0, LONGEST_SHOWN - 1)}…` : segment;
+  // The dots as \u2026: a regular expression with them would make the whole bundle a string of two-byte characters.
   return /^[\w$\u2026-]+$/.test(clipped) ? clipped : quoted(clipped);
 }
 

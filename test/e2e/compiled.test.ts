@@ -30,10 +30,15 @@ function setUp() {
   return {
     compiled: compiled.map((name) => join(bundles, name)),
     /** What becomes of the compiled code of each bundle in a run that ships ROWS. */
-    ship(): string[] {
+    ship(options: readonly string[] = []): string[] {
       const place = temporaryFolder();
       appendReadings(openReadings(join(place, "sensor.db")), ROWS);
-      const program = ["--require", join(folder, "hook.cjs"), join(folder, "dist/src/cli/uploader.js")];
+      const program = [
+        ...options,
+        "--require",
+        join(folder, "hook.cjs"),
+        join(folder, "dist/src/cli/uploader.js"),
+      ];
       const flags = ["--once", "--sqlite", "sensor.db", "--directory", "lake", "--node-id", "press-7"];
       const { PATH = "" } = process.env;
       const run = spawnSync(process.execPath, [...program, ...flags], {
@@ -56,10 +61,21 @@ test("a start takes the code that was compiled when the package was built", () =
 
 test.each<[string, (path: string) => void]>([
   ["cut short", (path) => truncateSync(path, readFileSync(path).length / 2)],
+  ["changed by a bit", (path) => writeFileSync(path, withFlippedBit(readFileSync(path)))],
   ["empty", (path) => truncateSync(path)],
   ["something else", (path) => writeFileSync(path, "of another program")],
 ])("compiled code that is %s is not taken, and nothing else changes", (_, damage) => {
   const { compiled, ship } = setUp();
   for (const path of compiled) damage(path);
-  expect(ship()).toEqual(said("refused"));
+  expect(ship()).toEqual(said("missing"));
 });
+
+test("with other V8 options compiled code is not taken, and nothing else changes", () => {
+  expect(setUp().ship(["--stack-size=900"])).toEqual(said("refused"));
+});
+
+function withFlippedBit(bytes: Buffer): Buffer {
+  const middle = Math.floor(bytes.length / 2);
+  bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle);
+  return bytes;
+}

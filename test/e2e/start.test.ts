@@ -28,6 +28,7 @@ function setUp(flags: readonly string[], environment: Readonly<Record<string, st
     expect(run).toMatchObject({ code: 0 });
     const packages = packagesIn(record);
     expect(packages).toContain("better-sqlite3");
+    expect(packages, "one that is bundled").toContain("yargs");
     return [...packages].filter((name) => HEAVY.test(name)).toSorted();
   };
   return { db, heavyPackages };

@@ -19,7 +19,8 @@ export function recordLoadedModules(folder: string): Readonly<Record<string, str
 
 /**
  * The packages that a recorded program has loaded. Where they are bundled, a module is a function that has its path as
- * its name, and is called when the module is needed first.
+ * its name, and is called when the module is needed first; that is so as long as each program imports what it consists
+ * of by `import()`.
  */
 export function packagesIn(folder: string): ReadonlySet<string> {
   const scripts = readdirSync(folder).flatMap(
