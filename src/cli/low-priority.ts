@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { constants, getPriority, setPriority } from "node:os";
 
 /** nice 10: where there is too little CPU time, a tenth of what the sensor is given, and never nothing. */
-export const LOW_PRIORITY: number = constants.priority.PRIORITY_BELOW_NORMAL;
+const LOW_PRIORITY: number = constants.priority.PRIORITY_BELOW_NORMAL;
 
 /**
  * Lets the sensor go first where both want the CPU. A process that has a lower priority already keeps it. Where the

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { constants, setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
-import { LOW_PRIORITY } from "../../src/cli/low-priority.ts";
 import { PIPELINE_TYPES } from "../../src/core/types.ts";
 import { type Findings, rowsOf } from "../support/invariants.ts";
 import { appendReadings, createReadings, openForTest } from "../support/readings.ts";
@@ -22,6 +21,9 @@ const FAULTY_SHARE = 0.15;
 
 /** Of Linux's clock for processes, on every architecture that Node.js has. */
 const TICKS_PER_SECOND = 100;
+
+/** Of the writer, and of what runs beside it at its start; the soak's own is lower, where that may be raised again. */
+const PROGRAMS_PRIORITY = Number(process.env.SOAK_PROGRAMS_PRIORITY ?? getPriority());
 
 const MEMORY_DISK = "/dev/shm";
 
@@ -181,8 +183,7 @@ function longestAway(phases: readonly Phase[]): number {
 /** Starts the uploader and kills it a few seconds later, at `end` at the latest; changes the type meanwhile. */
 async function killOnce(site: Site, end: number, random: () => number, tally: Tally): Promise<void> {
   const began = Date.now();
-  const uploader = site.start(["--interval", "0.5"]);
-  startAtPriority(uploader.process, constants.priority.PRIORITY_NORMAL);
+  const uploader = atProgramsPriority(() => site.start(["--interval", "0.5"]));
   const killAt = killTime(end, random);
   let typeAt = Date.now() + random() * 3_000;
   while (Date.now() < killAt && uploader.process.exitCode === null) {
@@ -206,8 +207,9 @@ async function killOnce(site: Site, end: number, random: () => number, tally: Ta
 /** Starts a process that only computes, and kills it when an uploader would be killed. */
 async function loadOnce(share: number, end: number, random: () => number): Promise<void> {
   const program = join(import.meta.dirname, "soak-load.js");
-  const load = spawn(process.execPath, [program, String(share)], { stdio: "inherit" });
-  startAtPriority(load, LOW_PRIORITY);
+  const load = atProgramsPriority(() =>
+    spawn(process.execPath, [program, String(share)], { stdio: "inherit" }),
+  );
   const closed = once(load, "close");
   await pause(killTime(end, random) - Date.now());
   expect(load.exitCode).toBeNull();
@@ -215,9 +217,16 @@ async function loadOnce(share: number, end: number, random: () => number): Promi
   await closed;
 }
 
-/** Whatever that of the soak is, which passes its own on; its first thread has not begun any other yet. */
-function startAtPriority({ pid }: ChildProcess, priority: number): void {
-  if (pid !== undefined) setPriority(pid, priority);
+/** Starts a process, which begins with the priority of the thread that starts it. */
+function atProgramsPriority<Started>(start: () => Started): Started {
+  const own = getPriority();
+  if (own === PROGRAMS_PRIORITY) return start();
+  setPriority(PROGRAMS_PRIORITY);
+  try {
+    return start();
+  } finally {
+    setPriority(own);
+  }
 }
 
 function killTime(end: number, random: () => number): number {
@@ -233,10 +242,9 @@ function startSoakWriter({ database, stateDir }: Site, keepSeconds: number) {
   const program = join(import.meta.dirname, "soak-writer.ts");
   const args = ["--import", import.meta.resolve("tsx"), program, database];
   args.push(String(ROWS_PER_SECOND), String(keepSeconds), join(stateDir, "state.db"));
-  const child = spawn(process.execPath, args, {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  startAtPriority(child, constants.priority.PRIORITY_NORMAL);
+  const child = atProgramsPriority(() =>
+    spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] }),
+  );
   onTestFinished(() => void child.kill("SIGKILL"));
   const closed = once(child, "close");
   let output = "";

@@ -20,9 +20,8 @@ import {
  * is the machine's doing, and would come with any program.
  *
  * A window with an uploader is dearer than a sensor's day: it begins with what came in the windows before, and the
- * uploader is killed and started again every few seconds. The S3 server and, where root runs it, the soak itself with its proxy
- * have the lowest priority, since they stand for machines elsewhere, but they have the same cores. What is measured is
- * therefore the most that it costs.
+ * uploader is killed and started again every few seconds. The S3 server and, if it may start the writer with a higher
+ * one, the soak itself with its proxy have the lowest priority, since they stand for machines elsewhere.
  */
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 1);
 const LONGEST_EPISODE_MINUTES = 2;
