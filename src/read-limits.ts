@@ -1,5 +1,6 @@
 import type { PipelineQuery } from "./core/types.ts";
 import { hasColumnar } from "./sqlite/columnar-extension.ts";
+import { readEncoding } from "./sqlite/encoding.ts";
 import type { Connection } from "./sqlite/open.ts";
 
 /** A read ends at so many rows, which bounds the time of its transaction, or bytes, which bounds memory. */
@@ -30,7 +31,8 @@ export function readLimits(db: Connection, { routes }: PipelineQuery, isFirst: b
   const rowsOf = (values: number) => Math.ceil(values / columns);
   if (isFirst)
     return { maxRows: Math.min(MAX_READ_ROWS, rowsOf(MAX_FIRST_VALUES)), maxBytes: MAX_FIRST_BYTES };
-  const isGrouped = hasColumnar(db) && routes.every(({ columnarSql }) => columnarSql);
+  const isGrouped =
+    hasColumnar(db) && readEncoding(db) === "UTF-8" && routes.every(({ columnarSql }) => columnarSql);
   const groupedRows = Math.max(MAX_READ_ROWS, Math.min(MAX_GROUPED_ROWS, rowsOf(MAX_GROUPED_VALUES)));
   return { maxRows: isGrouped ? groupedRows : MAX_READ_ROWS, maxBytes: MAX_READ_BYTES };
 }

@@ -16,6 +16,8 @@ const CACHE_KIB = 2_048;
 export function openSourceDatabase(path: string, onSlow?: (reason: string) => void): Connection {
   const db = openDatabase(path, { mode: "read" });
   db.pragma(`cache_size = -${CACHE_KIB}`);
+  // What a read sorts stays in memory, which its limits bound: by itself SQLite would write files from that size on.
+  db.pragma("temp_store = MEMORY");
   db.defaultSafeIntegers(true);
   registerFunctions(db);
   loadColumnarExtension(db, onSlow);

@@ -34,5 +34,12 @@ describe("the most rows of a read", () => {
       for (const type of ["raw", "schematized", "emergency"] as const)
         expect(mostRows(db, type, 7)).toEqual([8_192, 8_192]);
     });
+
+    it("are no more in a database in UTF-16, which SQLite groups", () => {
+      const db = openMemory();
+      db.pragma("encoding = 'UTF-16le'");
+      loadNative(db);
+      expect(mostRows(db, "aggregated", 7)).toEqual([4_445, 8_192]);
+    });
   });
 });

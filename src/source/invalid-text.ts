@@ -1,4 +1,5 @@
 import type { SourceSchema } from "../core/types.ts";
+import { readEncoding } from "../sqlite/encoding.ts";
 import { quoteName } from "../sqlite/names.ts";
 import type { Connection } from "../sqlite/open.ts";
 
@@ -35,11 +36,6 @@ export function readInvalidText(
   const sql = `SELECT CAST(${quoteName(column)} AS BLOB) FROM main.${quoteName(schema.table)} WHERE ${quoteName(schema.rowidName)} = ?`;
   const bytes = db.prepare(sql).pluck().get(rowid) as Buffer;
   return decodes(bytes, readEncoding(db)) ? null : bytes;
-}
-
-/** Not with `db.pragma`, which refuses to work while the rows of a statement are being taken. */
-function readEncoding(db: Connection): string {
-  return db.prepare("PRAGMA encoding").pluck().get() as string;
 }
 
 function decodes(bytes: Buffer, encoding: string): boolean {
