@@ -1,9 +1,11 @@
 import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import { stateDocument } from "../../src/cli/state-report.ts";
 import type { UploaderError } from "../../src/core/errors.ts";
+import type { Connection } from "../../src/sqlite/open.ts";
 import type { Twice } from "../support/lake-contents.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { appendReadings } from "../support/readings.ts";
@@ -11,7 +13,7 @@ import { type LogLine, type RunningInProcess, startInProcess } from "../support/
 import { type S3Server, suiteFor } from "../support/s3-servers.ts";
 import { suiteWith } from "../support/suite-with.ts";
 import { until } from "../support/until.ts";
-import { runProgram } from "../support/uploader-process.ts";
+import { type Running, runProgram } from "../support/uploader-process.ts";
 import { NODE, openSite, type Site, tallyScenario } from "./campaign.ts";
 import { appendLarge } from "./large-rows.ts";
 import { firstOf, openNetworkSite } from "./network-site.ts";
@@ -323,7 +325,7 @@ function takeOver(server?: () => S3Server): void {
           FAKETIME_DONT_FAKE_MONOTONIC: "1",
         });
         await standing.untilOutput(/"msg":"delivered"/);
-        standing.process.kill("SIGSTOP");
+        stopBetweenLocks(standing, site.db);
         await rebuild(site);
         appendReadings(site.db, 30);
         expect(await site.ship()).toMatchObject({ code: 0 });
@@ -357,6 +359,25 @@ function takeOver(server?: () => S3Server): void {
     const elsewhere = { objects: after.objects - before.objects, rows: after.rows - before.rows };
     await checkTwice(site, [51, 80], { told: "_generation", elsewhere });
   });
+}
+
+/**
+ * Stops it where it does not hold the sensor's lock, which it has for a tenth of a millisecond at a time to write to the
+ * control tables: the sensor could not write until it went on.
+ */
+function stopBetweenLocks(running: Running, db: Connection): void {
+  for (;;) {
+    running.process.kill("SIGSTOP");
+    try {
+      db.exec("BEGIN IMMEDIATE; ROLLBACK");
+      return;
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError && error.code === "SQLITE_BUSY")) throw error;
+      running.process.kill("SIGCONT");
+      // When it has let go of it.
+      db.exec("BEGIN IMMEDIATE; ROLLBACK");
+    }
+  }
 }
 
 test("a state folder in use cannot be rebuilt, also while its uploader stands still", async () => {
