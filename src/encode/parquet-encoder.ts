@@ -22,7 +22,7 @@ export interface ParquetEncoderOptions {
   readonly compression: ParquetCompression;
   /** Key-value metadata of the footer. */
   readonly footer: Readonly<Record<string, string>>;
-  /** Takes the bytes of the file, piece by piece, each when the one before it is written and its memory freed. */
+  /** Takes the bytes of the file, piece by piece, each when the one before it is written. A piece is gone then: whoever keeps it copies it. */
   readonly write: (chunk: Uint8Array) => Promise<void>;
 }
 

@@ -269,7 +269,7 @@ function expectSame(
   const { columnarSql, ...bySql } = route;
   const { native, typescript } = readBothWays(db, schema, route, { range });
   expect(native ?? typescript).toEqual(typescript);
-  const { native: grouped } = readBothWays(db, schema, bySql, { range });
-  expect(grouped ?? typescript).toEqual(typescript);
+  const { native: sorted } = readBothWays(db, schema, bySql, { range });
+  expect(sorted ?? typescript).toEqual(typescript);
   return typescript.rows;
 }
