@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { hostname } from "node:os";
+import { runProgram } from "../../src/cli/program.ts";
 import { systemClock, systemSleep } from "../../src/core/clock.ts";
-import { describeError, UploaderError } from "../../src/core/errors.ts";
 import { runBackfill } from "./backfill.ts";
 import { parseArguments } from "./flags.ts";
 import { createFleet } from "./fleet.ts";
@@ -65,8 +65,4 @@ async function main(): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
-  const isExpected = error instanceof UploaderError;
-  console.error(isExpected || !(error instanceof Error) ? `sensor: ${describeError(error)}` : error.stack);
-  process.exitCode = isExpected ? error.exitCode : 1;
-});
+void runProgram("sensor", { parseAsync: main });
